@@ -1,0 +1,74 @@
+"""Write a message in a session."""
+
+from collections.abc import Iterable
+
+from flows.engine import Context, flow, need
+from msgspec import UNSET
+
+from flows.actor import Actor
+from flows.atoms.actor import actor
+from flows.atoms.sessions import Committed, Sessions, sessions
+from flows.errors import (
+    Conflict,
+    Forbidden,
+    InvalidValue,
+    KeyConflict,
+    SessionEnded,
+    SessionNotFound,
+    Unavailable,
+)
+from flows.events import Body, MessageSent, Role
+from flows.input import Metadata, Position, Seq, SessionMutation, Text, check_json
+from flows.session import Session
+
+
+class SendMessage(SessionMutation, frozen=True, kw_only=True, omit_defaults=True):
+    """What is said; with `if_head`, only if nothing was said since."""
+
+    text: Text
+    reply_to: Seq | None = None
+    metadata: Metadata | None = None
+    if_head: Position | None = None
+
+    def __post_init__(self) -> None:
+        if self.metadata is not None:
+            check_json(self.metadata, "$.metadata")
+
+
+@flow(
+    faults=(
+        SessionNotFound,
+        Forbidden,
+        SessionEnded,
+        Conflict,
+        InvalidValue,
+        KeyConflict,
+        Unavailable,
+    )
+)
+async def send_message(
+    ctx: Context[SendMessage],
+    *,
+    sessions: Sessions = need(sessions),
+    actor: Actor = need(actor),
+) -> Committed:
+    """Write a message in an open session."""
+    input = ctx.input
+
+    def decide(session: Session) -> Iterable[Body]:
+        session.require(actor, at_least=Role.MEMBER)
+        session.require_open()
+        session.require_head(input.if_head)
+        session.require_seq(input.reply_to, "$.reply_to")
+        return [message(input)]
+
+    return await sessions.commit(input, by=actor, decide=decide)
+
+
+def message(input: SendMessage) -> MessageSent:
+    """The message as an event: what was not given is left out."""
+    return MessageSent(
+        text=input.text,
+        reply_to=UNSET if input.reply_to is None else input.reply_to,
+        metadata=UNSET if input.metadata is None else input.metadata,
+    )

@@ -1,0 +1,1 @@
+"""The process: settings and wiring, no logic."""

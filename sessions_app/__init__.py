@@ -1,0 +1,1 @@
+"""The outside: Django and Channels. It translates, and decides nothing."""
