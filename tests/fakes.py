@@ -1,0 +1,336 @@
+"""What flows need, in memory: a log, a watcher and an announcer that remember, time and ids that
+tests hold.
+
+They keep the sentences of the ports they stand for: `tests/contracts` runs on them, too.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+from flows.actor import Actor
+from flows.atoms.clock import Clock
+from flows.atoms.ids import uuid7
+from flows.atoms.sessions import Bookmark, Committed, Created, Decide, EventPage, Standing, Summary
+from flows.errors import KeyConflict, SessionNotFound, Unavailable, UnknownUser
+from flows.events import BODIES, Body, Event, Kind, ParticipantAdded, timestamp
+from flows.input import Mutation, SessionMutation
+from flows.session import Participant, Session, Status, apply
+from msgspec import UNSET, Struct
+from msgspec.structs import replace
+
+T = TypeVar("T")
+
+#: The people of the tests.
+USERS = frozenset({"ann", "bob", "cid", "dan"})
+
+
+class FixedClock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self, now: datetime = datetime(2026, 11, 22, 19, 3, 11, 412_000, UTC)) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, *, seconds: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+
+
+class FixedIds:
+    """Ids that are the same in every run; later ones are greater."""
+
+    def __init__(self) -> None:
+        self._made = 0
+
+    def __call__(self) -> UUID:
+        self._made += 1
+        return uuid7(self._made, bytes(10))
+
+
+class Receipt(Struct, frozen=True):
+    """A key that was used, for what, and what came of it."""
+
+    flow: str
+    fingerprint: bytes
+    session_id: UUID
+    seq: int
+
+
+class FakeSessions:
+    """The port `Sessions`: a list of events per session. What a session is now is their fold."""
+
+    def __init__(self, users: Iterable[str] = USERS, clock: Clock | None = None) -> None:
+        self.users = set(users)
+        self.clock = clock or FixedClock()
+        self.history = "e1"
+        self.available = True
+        #: By actor and key.
+        self.receipts: dict[tuple[str, str], Receipt] = {}
+        self._logs: dict[UUID, list[Event]] = {}
+        self._seen: dict[UUID, dict[str, int]] = {}
+
+    def log(self, session_id: UUID) -> list[Event]:
+        """Everything that happened in a session, with every author's key."""
+        return list(self._logs[session_id])
+
+    def dump(self) -> bytes:
+        """All that is stored: equal before and after something that changed nothing."""
+        receipts = [[*owner, receipt] for owner, receipt in self.receipts.items()]
+        return msgspec.json.encode([self._logs, self._seen, receipts], order="sorted")
+
+    async def create(
+        self, input: Mutation, *, by: Actor, session_id: UUID, bodies: Sequence[Body]
+    ) -> Created:
+        self._require_available()
+        if first := self._first(input, by):
+            return Created(first.session_id, first.seq, duplicate=True)
+        self._require_users(by.name, *_added(bodies))
+        self._logs[session_id], self._seen[session_id] = [], {}
+        return Created(session_id, self._append(session_id, input, by, bodies), duplicate=False)
+
+    async def commit(self, input: SessionMutation, *, by: Actor, decide: Decide) -> Committed:
+        self._require_available()
+        if first := self._first(input, by):
+            return Committed(first.seq, duplicate=True)
+        session = self._session(input.session_id)
+        bodies = _twice(lambda: list(decide(session)))
+        self._require_users(*_added(bodies))
+        return Committed(self._append(input.session_id, input, by, bodies), duplicate=False)
+
+    async def mark_seen(
+        self, session_id: UUID, *, by: Actor, decide: Callable[[Session], int]
+    ) -> bool:
+        self._require_available()
+        session = self._session(session_id)
+        seq = _twice(lambda: decide(session))
+        participant = session.participants.get(by.name)
+        if participant is None or seq <= participant.seen:
+            return False
+        self._seen[session_id][by.name] = seq
+        return True
+
+    async def find(self, session_id: UUID) -> Session | None:
+        self._require_available()
+        return self._session(session_id) if session_id in self._logs else None
+
+    async def standings(self, session_ids: Sequence[UUID], *, of: Actor) -> dict[UUID, Standing]:
+        self._require_available()
+        known = [self._session(each) for each in session_ids if each in self._logs]
+        return {each.session_id: Standing(each.seq, each.role_of(of.name)) for each in known}
+
+    async def list_for(
+        self,
+        user: Actor,
+        *,
+        status: Status | None,
+        search: str,
+        before: Bookmark | None,
+        limit: int,
+    ) -> list[Summary]:
+        self._require_available()
+        found = [
+            each
+            for each in (self._summary(session_id, user.name) for session_id in self._logs)
+            if (user.authority or each.role is not None)
+            and status in (None, each.status)
+            and search.lower() in each.title.lower()
+            and (before is None or _place(each) < _place(before))
+        ]
+        return sorted(found, key=_place, reverse=True)[:limit]
+
+    async def events(
+        self,
+        session_id: UUID,
+        *,
+        of: Actor,
+        after: int | None = None,
+        before: int | None = None,
+        kinds: Sequence[Kind] | None = None,
+        limit: int,
+    ) -> EventPage | None:
+        self._require_available()
+        if session_id not in self._logs:
+            return None
+        found = [
+            each if each.actor == of.name else replace(each, key=UNSET)
+            for each in self._logs[session_id]
+            if (after is None or each.seq > after)
+            and (before is None or each.seq < before)
+            and (kinds is None or each.kind in kinds)
+        ]
+        session = self._session(session_id)
+        return EventPage(
+            standing=Standing(session.seq, session.role_of(of.name)),
+            events=found[:limit] if after is not None else found[-limit:],
+            more=len(found) > limit,
+        )
+
+    async def epoch(self) -> str:
+        self._require_available()
+        return self.history
+
+    def _require_available(self) -> None:
+        if not self.available:
+            raise Unavailable
+
+    def _require_users(self, *names: str) -> None:
+        for name in names:
+            if name not in self.users:
+                raise UnknownUser(name)
+
+    def _first(self, input: Mutation, by: Actor) -> Receipt | None:
+        receipt = self.receipts.get((by.name, input.key))
+        if receipt and receipt.fingerprint != input.fingerprint():
+            raise KeyConflict
+        return receipt
+
+    def _append(self, session_id: UUID, input: Mutation, by: Actor, bodies: Sequence[Body]) -> int:
+        log, at = self._logs[session_id], timestamp(self.clock())
+        for body in bodies:
+            data = msgspec.to_builtins(body)
+            log.append(
+                Event(
+                    session_id=session_id,
+                    seq=len(log) + 1,
+                    kind=body.kind,
+                    actor=by.name,
+                    at=at,
+                    key=input.key,
+                    data=data,
+                )
+            )
+        # Who takes part no more has no cursor, also when they come back.
+        present = fold(log).participants
+        seen = self._seen[session_id]
+        self._seen[session_id] = {user: seq for user, seq in seen.items() if user in present}
+        self.receipts[by.name, input.key] = Receipt(
+            input.flow_name, input.fingerprint(), session_id, len(log)
+        )
+        return len(log)
+
+    def _session(self, session_id: UUID) -> Session:
+        if session_id not in self._logs:
+            raise SessionNotFound
+        session, seen = fold(self._logs[session_id]), self._seen[session_id]
+        participants = {
+            user: Participant(user, each.role, seen.get(user, 0))
+            for user, each in session.participants.items()
+        }
+        return replace(session, participants=participants)
+
+    def _summary(self, session_id: UUID, user: str) -> Summary:
+        session = self._session(session_id)
+        participant = session.participants.get(user)
+        return Summary(
+            session_id=session_id,
+            title=session.title,
+            status=session.status,
+            role=participant.role if participant else None,
+            head=session.seq,
+            seen=participant.seen if participant else 0,
+            last_activity=self._logs[session_id][-1].at,
+        )
+
+
+def body_of(event: Event) -> Body:
+    """What an event says, typed."""
+    body: Body = msgspec.convert(event.data, BODIES[event.kind])
+    return body
+
+
+def fold(events: Iterable[Event], begin: Session | None = None) -> Session:
+    """The session that `events` make, one after the other, of `begin` or of nothing."""
+    session = reduce(lambda state, event: apply(state, event, body_of(event)), events, begin)
+    assert session is not None, "a session has events"
+    return session
+
+
+def _added(bodies: Iterable[Body]) -> list[str]:
+    return [body.user for body in bodies if isinstance(body, ParticipantAdded)]
+
+
+def _place(of: Summary | Bookmark) -> tuple[str, UUID]:
+    return of.last_activity, of.session_id
+
+
+def _twice(decide: Callable[[], T]) -> T:
+    # A rule may be asked more than once; one that is not pure shows here.
+    first, second = decide(), decide()
+    assert first == second, "a rule says the same of the same session"
+    return first
+
+
+class Follow(Struct, frozen=True):
+    """The events after `after` are sent; the session was at `head`."""
+
+    session_id: UUID
+    after: int
+    head: int
+
+
+class FakeWatcher:
+    """The port `Watcher`: remembers, in order, what it was told."""
+
+    def __init__(self, connection: str = "c1") -> None:
+        self.connection = connection
+        self.watching: set[UUID] = set()
+        self.registered: list[UUID] = []
+        self.follows: list[Follow] = []
+        self.forgotten: list[UUID] = []
+        #: The methods that were called, in order.
+        self.calls: list[str] = []
+
+    async def register(self, session_ids: Sequence[UUID]) -> None:
+        self.calls.append("register")
+        self.registered += session_ids
+        self.watching.update(session_ids)
+
+    def follow(self, session_id: UUID, *, after: int, head: int) -> None:
+        self.calls.append("follow")
+        assert session_id in self.watching, "what is followed is registered before"
+        self.follows.append(Follow(session_id, after, head))
+
+    def forget(self, session_ids: Sequence[UUID]) -> None:
+        self.calls.append("forget")
+        self.forgotten += session_ids
+        self.watching.difference_update(session_ids)
+
+
+class SeenTold(Struct, frozen=True):
+    """What those who watch were told of a cursor."""
+
+    session_id: UUID
+    user: str
+    seq: int
+    origin: str | None
+
+
+class SignalTold(Struct, frozen=True):
+    """What those who watch were told of a signal."""
+
+    session_id: UUID
+    actor: str
+    name: str
+    data: Any
+    origin: str | None
+
+
+class FakeAnnouncer:
+    """The port `Announcer`: remembers, in order, what it told."""
+
+    def __init__(self) -> None:
+        self.told: list[SeenTold | SignalTold] = []
+
+    def seen(self, session_id: UUID, *, user: str, seq: int, origin: str | None) -> None:
+        self.told.append(SeenTold(session_id, user, seq, origin))
+
+    def signal(
+        self, session_id: UUID, *, actor: str, name: str, data: Any, origin: str | None
+    ) -> None:
+        self.told.append(SignalTold(session_id, actor, name, data, origin))

@@ -1,0 +1,1 @@
+"""Tests of the flows: no Django, no database, about a millisecond each."""
