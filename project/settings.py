@@ -5,6 +5,8 @@ from typing import Any
 
 import environ
 
+from project.logs import logging_config
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
@@ -20,6 +22,11 @@ ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.
 # Full origins (scheme, host, port) of pages that may open a socket or post with a cookie. The
 # server's own origin (the one in the Host header) is always allowed.
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("TRUSTED_ORIGINS", default=[])
+
+# Addresses of reverse proxies whose X-Forwarded-* headers are believed, separated by commas.
+TRUSTED_PROXIES: str = env.str("TRUSTED_PROXIES", default="")
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 INSTALLED_APPS = [
     "daphne",  # first, so that `runserver` is ASGI
@@ -48,6 +55,8 @@ ROOT_URLCONF = "project.urls"
 ASGI_APPLICATION = "project.asgi.application"
 #: Makes the scope in which every door (socket, HTTP, admin, commands) runs its flows.
 FLOWS_SCOPE = "project.composition.make_scope"
+#: What `manage.py serve` runs.
+FLOWS_SERVER = "project.server.serve"
 
 TEMPLATES: list[dict[str, Any]] = [
     {
@@ -107,6 +116,20 @@ if REDIS_URL:
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
+# -- how much clients may --------------------------------------------------------------------------
+
+#: The limits that `welcome` tells: protocol, sections 1 and 9. A user may ten times the rate.
+LIMITS: dict[str, int] = {
+    "frame_bytes": env.int("LIMIT_FRAME_BYTES", default=65_536),
+    "batch": env.int("LIMIT_BATCH", default=64),
+    "in_flight": env.int("LIMIT_IN_FLIGHT", default=32),
+    "watching": env.int("LIMIT_WATCHING", default=1_000),
+}
+RATE: dict[str, int] = {
+    "burst": env.int("RATE_BURST", default=40),
+    "per_second": env.int("RATE_PER_SECOND", default=20),
+}
+
 # -- people --------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "sessions_app.User"
@@ -119,6 +142,8 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 
 # -- the rest ------------------------------------------------------------------------------------
+
+LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO"), readable=DEBUG)
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

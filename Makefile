@@ -1,0 +1,48 @@
+# What a developer uses daily. `make check` is what CI runs.
+PYTHON := .venv/bin/python
+
+.venv: requirements.txt requirements-dev.txt
+	python3 -m venv .venv
+	$(PYTHON) -m pip install -q -r requirements.txt -r requirements-dev.txt
+	@touch .venv
+
+.PHONY: check format lint types imports migrations test demo requirements
+
+## Everything CI checks: format, lint, types, import rules, migrations, tests.
+check: .venv lint types imports migrations test
+
+## Put every file into the one format.
+format: .venv
+	$(PYTHON) -m ruff check -q --fix .
+	$(PYTHON) -m ruff format -q .
+
+lint:
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+
+types:
+	$(PYTHON) -m mypy .
+	$(PYTHON) -m pyright
+
+imports:
+	.venv/bin/lint-imports --no-cache
+
+migrations:
+	$(PYTHON) manage.py makemigrations --check --dry-run
+	$(PYTHON) manage.py check
+
+test:
+	$(PYTHON) -m pytest
+
+## A server to try out, on SQLite.
+demo: .venv
+	$(PYTHON) manage.py demo
+
+## Pin what requirements.in and requirements-dev.in name.
+requirements: .venv
+	$(PYTHON) -m piptools compile -q --no-header --no-emit-index-url --no-emit-options \
+		--no-emit-find-links --no-emit-trusted-host --strip-extras --annotation-style=line \
+		-o requirements.txt requirements.in
+	$(PYTHON) -m piptools compile -q --no-header --no-emit-index-url --no-emit-options \
+		--no-emit-find-links --no-emit-trusted-host --strip-extras --annotation-style=line \
+		-o requirements-dev.txt requirements-dev.in

@@ -1,0 +1,329 @@
+"""The hub: one per process. It brings what is committed anywhere to those who watch here.
+
+Other processes ring a doorbell, the channel layer, which may lose, double or reorder anything.
+What it brings is taken only as the next event or as the news that there is one; the log has the
+rest. With no doorbell at all, everything still arrives: within about a second.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+from uuid import UUID, uuid4
+
+import msgspec
+import structlog
+
+from flows.errors import Unavailable
+from flows.events import Event
+from sessions_app.adapters.feed import Entry, Feed, Reader
+from sessions_app.protocol import notification
+
+logger = structlog.get_logger(__name__)
+
+#: A hole is usually another node's doorbell on its way: how long it may take, in seconds.
+GRACE = 0.040
+
+#: How often heads are compared with the database, in seconds, and how much that varies.
+CHECK_EVERY = 1.0
+CHECK_SPREAD = 0.2
+
+#: Groups are joined again every so many checks: after a Redis restart they may be empty.
+REJOIN_EVERY = 10
+
+#: Events travel with the doorbell up to this many bytes; larger ones are read from the log.
+DOORBELL_BYTES = 16_384
+
+#: How long a watch waits for the doorbell to be in place, in seconds.
+JOIN_TIMEOUT = 0.25
+
+#: Events in one read of the log.
+PAGE = 200
+
+
+class Log(Protocol):
+    """What the hub reads."""
+
+    async def read(self, session_id: UUID, *, after: int, limit: int) -> list[Event]:
+        """The first `limit` events after `after`."""
+        ...
+
+    async def heads(self, session_ids: Collection[UUID]) -> dict[UUID, int]:
+        """The last seqs of these sessions."""
+        ...
+
+
+class Layer(Protocol):
+    """What of a channel layer the hub uses."""
+
+    async def new_channel(self) -> str: ...
+    async def receive(self, channel: str) -> dict[str, Any]: ...
+    async def group_add(self, group: str, channel: str) -> None: ...
+    async def group_discard(self, group: str, channel: str) -> None: ...
+    async def group_send(self, group: str, message: dict[str, Any]) -> None: ...
+
+
+def group_of(session_id: UUID) -> str:
+    """The channel-layer group of a session."""
+    return f"session.{session_id}"
+
+
+class Hub:
+    """Feeds by session, the doorbell, and the check that makes the doorbell dispensable."""
+
+    def __init__(self, log: Log, layer: Layer | None) -> None:
+        self.node = uuid4().hex[:12]
+        self.feeds: dict[UUID, Feed] = {}
+        self._log = log
+        self._layer = layer
+        self._channel: str | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ring: dict[UUID, list[Event]] = {}
+        self._notes: list[tuple[UUID, dict[str, Any]]] = []
+        self._ringing = asyncio.Event()
+        self._rung = asyncio.Event()
+        self._rung.set()
+        self._closed = False
+
+    # -- life --------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to listen, to ring and to check."""
+        self._spawn(self._check_forever())
+        if self._layer is not None:
+            self._spawn(self._ring_forever(self._layer))
+            self._spawn(self._listen_forever(self._layer))
+
+    async def close(self) -> None:
+        """Ring what is left to ring, for a second at most, and stop."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._rung.wait(), timeout=1)
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # -- what happens here -----------------------------------------------------------------------
+
+    def committed(self, events: Sequence[Event]) -> None:
+        """This process has committed `events`: tell those who watch here, and ring."""
+        by_session: dict[UUID, list[Event]] = {}
+        for event in events:
+            by_session.setdefault(event.session_id, []).append(event)
+        for session_id, news in by_session.items():
+            if feed := self.feeds.get(session_id):
+                self._offer(feed, news)
+            if self._layer is not None:
+                self._ring.setdefault(session_id, []).extend(news)
+        self._wake_ringer()
+
+    def seen(self, session_id: UUID, *, user: str, seq: int, origin: str | None) -> None:
+        """Tell those who watch that `user` has seen everything up to `seq`."""
+        params = {"session_id": session_id, "user": user, "seq": seq}
+        self._note(session_id, notification("seen", params), origin)
+
+    def signal(
+        self, session_id: UUID, *, actor: str, name: str, data: Any, origin: str | None
+    ) -> None:
+        """Tell those who watch what `actor` signals."""
+        params = {"session_id": session_id, "actor": actor, "name": name, "data": data}
+        self._note(session_id, notification("signal", params), origin)
+
+    def _note(self, session_id: UUID, frame: str, origin: str | None) -> None:
+        self._tell(session_id, frame, origin)
+        if self._layer is not None:
+            message = {"type": "doorbell", "node": self.node, "note": frame, "origin": origin}
+            self._notes.append((session_id, {**message, "session_id": str(session_id)}))
+            self._wake_ringer()
+
+    def _tell(self, session_id: UUID, frame: str, origin: str | None) -> None:
+        if feed := self.feeds.get(session_id):
+            for reader in tuple(feed.readers):
+                reader.note(frame, origin=origin)
+
+    # -- watching --------------------------------------------------------------------------------
+
+    async def register(self, session_ids: Sequence[UUID]) -> None:
+        """From now on notice what is committed in these sessions, here and elsewhere.
+
+        Elsewhere as far as the doorbell answers in time; if not, the check will notice. Each
+        call is followed by one of `release`.
+        """
+        new = [each for each in session_ids if each not in self.feeds]
+        for session_id in session_ids:
+            self.feeds.setdefault(session_id, Feed(session_id)).claims += 1
+        if new and self._layer is not None:
+            await asyncio.wait([self._spawn(self._join(new))], timeout=JOIN_TIMEOUT)
+
+    def release(self, session_ids: Sequence[UUID]) -> None:
+        """What was registered is followed by now, or never will be."""
+        for session_id in session_ids:
+            self.feeds[session_id].claims -= 1
+            self._drop_if_idle(session_id)
+
+    def follow(self, session_id: UUID, reader: Reader, *, head: int) -> Feed:
+        """Add `reader`; the head was read as `head` after `register` and before `release`."""
+        feed = self.feeds[session_id]
+        feed.begin(head)
+        feed.readers.add(reader)
+        if feed.behind:
+            self._repair_soon(feed, 0)
+        return feed
+
+    def leave(self, session_id: UUID, reader: Reader) -> None:
+        """Remove `reader`, and the feed with its last one."""
+        self.feeds[session_id].readers.discard(reader)
+        self._drop_if_idle(session_id)
+
+    def _drop_if_idle(self, session_id: UUID) -> None:
+        feed = self.feeds[session_id]
+        if not feed.readers and not feed.claims:
+            del self.feeds[session_id]
+            if self._layer is not None and not self._closed:
+                self._spawn(self._part(session_id))
+
+    async def page(self, feed: Feed, after: int) -> list[Entry]:
+        """The next entries after `after`: from the tail, else a page of the log."""
+        if (entries := feed.after(after)) is not None:
+            return list(entries)
+        events = await self._log.read(feed.session_id, after=after, limit=PAGE)
+        self._offer(feed, events)
+        return [Entry(event) for event in events]
+
+    # -- repair --------------------------------------------------------------------------------
+
+    def _offer(self, feed: Feed, events: Sequence[Event]) -> None:
+        feed.offer(events)
+        if feed.behind:
+            self._repair_soon(feed, GRACE)
+
+    def _repair_soon(self, feed: Feed, delay: float) -> None:
+        if not feed.repairing and not self._closed:
+            feed.repairing = True
+            self._spawn(self._repair(feed, delay))
+
+    async def _repair(self, feed: Feed, delay: float) -> None:
+        try:
+            await asyncio.sleep(delay)
+            while feed.behind and feed.readers and feed.position is not None:
+                events = await self._log.read(feed.session_id, after=feed.position, limit=PAGE)
+                if not events:
+                    # The log was replaced under us: nothing to tell but what is in it.
+                    feed.known_head = feed.position
+                feed.offer(events)
+        except Unavailable:
+            logger.warning("repair_postponed", session_id=str(feed.session_id))
+        finally:
+            feed.repairing = False
+
+    async def _check_forever(self) -> None:
+        checks = 0
+        while True:
+            await asyncio.sleep(CHECK_EVERY * random.uniform(1 - CHECK_SPREAD, 1 + CHECK_SPREAD))  # noqa: S311
+            checks += 1
+            try:
+                await self.check()
+            except Unavailable:
+                logger.warning("check_postponed")
+            if self._layer is not None and checks % REJOIN_EVERY == 0:
+                await self._join(list(self.feeds))
+
+    async def check(self) -> None:
+        """Compare every watched session with the log, and repair what lags."""
+        watched = [each for each, feed in self.feeds.items() if feed.position is not None]
+        if not watched:
+            return
+        for session_id, head in (await self._log.heads(watched)).items():
+            if feed := self.feeds.get(session_id):
+                feed.known_head = max(feed.known_head, head)
+                if feed.behind:
+                    self._repair_soon(feed, 0)
+
+    # -- the doorbell ------------------------------------------------------------------------------
+
+    async def _join(self, session_ids: Sequence[UUID]) -> None:
+        if self._layer is None or self._channel is None:
+            return
+        for session_id in session_ids:
+            if session_id in self.feeds:
+                await self._try(self._layer.group_add, group_of(session_id), self._channel)
+
+    async def _part(self, session_id: UUID) -> None:
+        if self._layer is not None and self._channel is not None and session_id not in self.feeds:
+            await self._try(self._layer.group_discard, group_of(session_id), self._channel)
+
+    async def _try(self, operation: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        # Whatever is wrong with the layer, it is only a doorbell.
+        try:
+            await operation(*args)
+        except Exception as error:  # noqa: BLE001
+            logger.warning("doorbell_failed", error=repr(error))
+
+    def _wake_ringer(self) -> None:
+        if self._ring or self._notes:
+            self._rung.clear()
+            self._ringing.set()
+
+    async def _ring_forever(self, layer: Layer) -> None:
+        while True:
+            await self._ringing.wait()
+            self._ringing.clear()
+            ring, self._ring = self._ring, {}
+            notes, self._notes = self._notes, []
+            for session_id, events in ring.items():
+                message = self._doorbell(session_id, events)
+                await self._try(layer.group_send, group_of(session_id), message)
+            for session_id, message in notes:
+                await self._try(layer.group_send, group_of(session_id), message)
+            if not self._ring and not self._notes:
+                self._rung.set()
+
+    def _doorbell(self, session_id: UUID, events: list[Event]) -> dict[str, Any]:
+        encoded = msgspec.json.encode(events)
+        return {
+            "type": "doorbell",
+            "node": self.node,
+            "session_id": str(session_id),
+            "head": events[-1].seq,
+            "events": encoded if len(encoded) <= DOORBELL_BYTES else b"",
+        }
+
+    async def _listen_forever(self, layer: Layer) -> None:
+        while True:
+            try:
+                if self._channel is None:
+                    self._channel = await layer.new_channel()
+                    await self._join(list(self.feeds))
+                message = await layer.receive(self._channel)
+            except Exception as error:  # noqa: BLE001
+                logger.warning("doorbell_deaf", error=repr(error))
+                self._channel = None
+                await asyncio.sleep(1)
+            else:
+                self._hear(message)
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        if message.get("node") == self.node:
+            return
+        session_id = UUID(message["session_id"])
+        if "note" in message:
+            self._tell(session_id, message["note"], message["origin"])
+            return
+        feed = self.feeds.get(session_id)
+        if feed is None:
+            return
+        feed.known_head = max(feed.known_head, message["head"])
+        if message["events"]:
+            self._offer(feed, _decode_events(message["events"]))
+        elif feed.behind:
+            self._repair_soon(feed, 0)
+
+
+_decode_events = msgspec.json.Decoder(list[Event]).decode

@@ -1,0 +1,62 @@
+"""How the outside is put together: the log, the hub, and what every door shares, made as atoms."""
+
+from collections.abc import AsyncIterator
+from weakref import WeakValueDictionary
+
+from channels.layers import InMemoryChannelLayer, get_channel_layer
+
+from flows.atoms.announcer import Announcer
+from flows.atoms.clock import Clock, clock
+from flows.atoms.limits import Limits, Rate
+from flows.atoms.sessions import Sessions
+from flows.engine import atom, need
+from sessions_app.adapters.hub import Hub
+from sessions_app.adapters.log import DjangoSessions
+from sessions_app.rates import Monotonic, TokenBucket
+
+#: Protocol, section 9: a user may do this many times what one of their connections may.
+CONNECTIONS_PER_USER = 10
+
+
+class Door:
+    """What the doors of one process share."""
+
+    def __init__(self, log: DjangoSessions, hub: Hub) -> None:
+        self.log = log
+        self.hub = hub
+        self._buckets: WeakValueDictionary[str, TokenBucket] = WeakValueDictionary()
+
+    def bucket_of(self, user: str, limits: Limits, clock: Monotonic) -> TokenBucket:
+        """The bucket that all connections of `user` here take from; it goes with the last one."""
+        rate = Rate(
+            limits.rate.burst * CONNECTIONS_PER_USER, limits.rate.per_second * CONNECTIONS_PER_USER
+        )
+        return self._buckets.setdefault(user, TokenBucket(rate, clock))
+
+
+@atom
+async def door(*, clock: Clock = need(clock)) -> AsyncIterator[Door]:
+    """The log, and the hub that tells what it commits: the last of it is told before the end."""
+    layer = get_channel_layer()
+    log = DjangoSessions(clock=clock)
+    # The in-memory layer reaches nobody whom the hub does not reach anyway.
+    hub = Hub(log, None if isinstance(layer, InMemoryChannelLayer) else layer)
+    log.on_commit = hub.committed
+    hub.start()
+    try:
+        yield Door(log, hub)
+    finally:
+        await log.close()
+        await hub.close()
+
+
+@atom
+def stored_sessions(*, door: Door = need(door)) -> Sessions:
+    """The port `sessions`, as the database has them."""
+    return door.log
+
+
+@atom
+def hub_announcer(*, door: Door = need(door)) -> Announcer:
+    """The port `announcer`: the hub."""
+    return door.hub

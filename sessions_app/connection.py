@@ -1,0 +1,210 @@
+"""One open connection: requests in, each run as a flow in a context of its own, frames out."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from contextvars import copy_context
+from typing import Any
+from uuid import uuid4
+
+from msgspec import UNSET, Struct
+
+from flows.actor import Actor
+from flows.atoms.actor import actor
+from flows.atoms.limits import Limits
+from flows.atoms.watcher import watcher
+from flows.engine import Scope
+from flows.errors import LimitReached
+from flows.input import Mutation
+from sessions_app import close_codes, protocol
+from sessions_app.adapters.hub import Hub
+from sessions_app.execute import execute
+from sessions_app.ordering import Order, Turn
+from sessions_app.outbox import Outbox, Send
+from sessions_app.protocol import Bad, Error, Request
+from sessions_app.rates import Monotonic, Strikes, TokenBucket
+from sessions_app.tracing import trace
+from sessions_app.watches import RequestWatcher, Watches
+
+#: Protocol, section 2: so many bad frames within so many seconds close the socket.
+BAD_FRAMES = 20
+BAD_FRAMES_SECONDS = 10.0
+
+#: Protocol, section 9: so many further frames while limited close the socket.
+FRAMES_WHILE_LIMITED = 100
+
+#: The errors that say that a frame is wrong.
+_BAD = frozenset({"parse_error", "invalid_request", "method_not_found", "invalid_input"})
+
+
+class Job(Struct, frozen=True):
+    """A request that has been let in: its place in the order, and what its answer holds back."""
+
+    request: Request
+    watcher: RequestWatcher
+    turn: Turn | None
+    key: str | None
+
+
+class Connection:
+    """What a client has of this server while its socket is open."""
+
+    def __init__(
+        self,
+        user: Actor,
+        *,
+        flows: Scope,
+        hub: Hub,
+        limits: Limits,
+        user_bucket: TokenBucket,
+        arrays: bool,
+        clock: Monotonic,
+    ) -> None:
+        self.id = uuid4().hex[:16]
+        self.user = user
+        self.outbox = Outbox(arrays=arrays)
+        self.watches = Watches(self.id, user.name, hub, self.outbox)
+        self._flows = flows
+        self._limits = limits
+        self._buckets = (TokenBucket(limits.rate, clock), user_bucket)
+        self._strikes = Strikes(BAD_FRAMES, BAD_FRAMES_SECONDS, clock)
+        self._doomed = False
+        self._limited = 0
+        self._order = Order()
+        self._running: set[asyncio.Task[None]] = set()
+        self._count = 0
+
+    # -- in ----------------------------------------------------------------------------------------
+
+    async def receive(self, text: str) -> None:
+        """Take a text frame; returns when the next one may come."""
+        if self.outbox.closing:
+            return
+        if len(text if text.isascii() else text.encode()) > self._limits.frame_bytes:
+            self.outbox.close(close_codes.FRAME_TOO_LARGE)
+            return
+        self._take(protocol.decode(text, batch=self._limits.batch))
+        # Who does not read its replies is not read from.
+        await self.outbox.room()
+
+    def _take(self, frame: protocol.Frame) -> None:
+        if isinstance(frame, list):
+            self._start(self._run_batch([self._admit(entry) for entry in frame]))
+            return
+        entry = self._admit(frame)
+        if isinstance(entry, Job):
+            self._start(self._run(entry))
+        else:
+            self._put(entry)
+
+    def _put(self, reply: str | None) -> None:
+        if reply is not None:
+            self.outbox.put(reply)
+        if self._doomed:
+            # After the reply that says why.
+            self.outbox.close(close_codes.BAD_FRAMES)
+
+    def _admit(self, entry: Request | Bad) -> Job | str | None:
+        """The job that `entry` is, else the frame that refuses it, None if nobody asked."""
+        if isinstance(entry, Bad):
+            self._strike(entry.error)
+            return protocol.error_reply(entry.id, entry.error)
+        if (problem := self._limit()) is not None:
+            return None if entry.id is UNSET else protocol.error_reply(entry.id, problem)
+        return self._job(entry)
+
+    def _limit(self) -> Error | None:
+        if (wait := max(bucket.take() for bucket in self._buckets)) > 0:
+            self._limited += 1
+            if self._limited > FRAMES_WHILE_LIMITED:
+                self.outbox.close(close_codes.KEPT_SENDING)
+            return protocol.error("rate_limited", "Slow down", retry_after_ms=wait)
+        self._limited = 0
+        if len(self._running) >= self._limits.in_flight:
+            limit = LimitReached(self._limits.in_flight, "requests in flight")
+            return protocol.error_of(limit, "")
+        return None
+
+    def _strike(self, problem: Error) -> None:
+        if problem.name in _BAD and self._strikes.count():
+            self._doomed = True
+
+    # -- running -----------------------------------------------------------------------------------
+
+    def _job(self, request: Request) -> Job:
+        flow = protocol.PUBLIC.get(request.method)
+        peek = protocol.peek(request.params)
+        writes = flow is not None and issubclass(flow.input_type, Mutation)
+        # Watches of one connection are one thing, whatever sessions they name.
+        place = "watches" if request.method in protocol.CONNECTION_ONLY else peek.session_id
+        turn = None if place is UNSET else self._order.join(place, writes=writes)
+        key = peek.key if writes and peek.key is not UNSET and request.id is not UNSET else None
+        if key is not None:
+            self.watches.hold(key)
+        return Job(request, RequestWatcher(self.watches), turn, key)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        # A task per message, in a context of its own: nothing leaks from one to the next.
+        task = asyncio.get_running_loop().create_task(work, context=copy_context())
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _run(self, job: Job) -> None:
+        try:
+            self._put(await self._answer(job))
+        finally:
+            self._answered(job)
+
+    async def _run_batch(self, entries: Sequence[Job | str | None]) -> None:
+        jobs = [entry for entry in entries if isinstance(entry, Job)]
+        try:
+            answers = iter(await asyncio.gather(*(self._answer(job) for job in jobs)))
+            replies = [next(answers) if isinstance(entry, Job) else entry for entry in entries]
+            present = [reply for reply in replies if reply is not None]
+            self._put(protocol.array(present) if present else None)
+        finally:
+            for job in jobs:
+                self._answered(job)
+
+    def _answered(self, job: Job) -> None:
+        if job.key is not None:
+            self.watches.release(job.key)
+        job.watcher.answered()
+
+    async def _answer(self, job: Job) -> str | None:
+        """Run a flow; the frame that answers, None if none was asked for."""
+        self._count += 1
+        trace.set(f"{self.id}-{self._count}")
+        try:
+            if job.turn is not None:
+                await job.turn.come()
+            outcome = await self._execute(job)
+        finally:
+            if job.turn is not None:
+                job.turn.end()
+        if isinstance(outcome, Error):
+            self._strike(outcome)
+        if job.request.id is UNSET:
+            return None
+        if isinstance(outcome, Error):
+            return protocol.error_reply(job.request.id, outcome)
+        return protocol.reply(job.request.id, outcome)
+
+    async def _execute(self, job: Job) -> object:
+        request = job.request
+        flow = protocol.PUBLIC.get(request.method)
+        if flow is None:
+            return protocol.error("method_not_found", "There is no such method")
+        params = protocol.readable(request.params)
+        return await execute(self._flows, flow, params, actor(self.user), watcher(job.watcher))
+
+    # -- out ---------------------------------------------------------------------------------------
+
+    async def write(self, send: Send) -> None:
+        """Send what is to be sent, until the socket is closed from this side."""
+        await self.outbox.write(send)
+
+    async def close(self) -> None:
+        """The socket is gone: finish what runs, since a write may be under way, and forget all."""
+        while self._running:
+            await asyncio.wait(self._running)
+        self.watches.close()

@@ -1,0 +1,124 @@
+"""The WebSocket consumer: a handshake, and then a `Connection` until the socket is gone."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+import structlog
+from channels.consumer import AsyncConsumer
+from django.db import DatabaseError
+
+from flows.actor import Actor
+from flows.atoms.limits import Limits, limits
+from flows.engine import Scope
+from flows.errors import Unavailable
+from sessions_app import __version__, close_codes
+from sessions_app.adapters.wiring import door
+from sessions_app.auth import Identity, WrongOrigin, recognise_handshake
+from sessions_app.connection import Connection
+from sessions_app.outbox import Send
+from sessions_app.protocol import SUBPROTOCOL, notification
+
+logger = structlog.get_logger(__name__)
+
+Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
+
+#: How often a client is asked whether it is alive, in seconds (protocol, section 4).
+PING_SECONDS = 25
+
+
+class SessionsConsumer(AsyncConsumer):
+    """One WebSocket.
+
+    It reads its socket itself: Channels' dispatch would hop to a thread for every frame, and a
+    channel of its own would make every socket a subscriber of the channel layer. The hub is one
+    for the whole process.
+    """
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Serve a socket from its handshake to its end."""
+        self.scope = scope
+        self.flows: Scope = scope["flows"]
+        self.door = await self.flows.resolve(door)
+        await receive()  # websocket.connect
+        try:
+            identity = await self.door.log.run(recognise_handshake, scope)
+        except WrongOrigin as error:
+            logger.info("handshake_refused", reason=str(error))
+            await send({"type": "websocket.close"})  # before it is accepted: HTTP 403
+            return
+        except (Unavailable, DatabaseError):
+            logger.warning("handshake_failed", exc_info=True)
+            await self._refuse(send, close_codes.INTERNAL)
+            return
+        offered = scope.get("subprotocols", [])
+        if offered and SUBPROTOCOL not in offered:
+            await self._refuse(send, close_codes.NO_SUBPROTOCOL)
+        elif identity is None:
+            await self._refuse(send, close_codes.NOT_AUTHENTICATED)
+        else:
+            subprotocol = SUBPROTOCOL if offered else None
+            await send({"type": "websocket.accept", "subprotocol": subprotocol})
+            await self._serve(identity, receive, send)
+
+    async def _refuse(self, send: Send, why: close_codes.Close) -> None:
+        # Accepted first: a browser cannot read the status of a refused handshake.
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": why[0], "reason": why[1]})
+
+    async def _serve(self, identity: Identity, receive: Receive, send: Send) -> None:
+        granted = await self.flows.resolve(limits)
+        clock = asyncio.get_running_loop().time
+        connection = Connection(
+            Actor(identity.user),
+            flows=self.flows,
+            hub=self.door.hub,
+            limits=granted,
+            user_bucket=self.door.bucket_of(identity.user, granted, clock),
+            arrays=b"batch=1" in self.scope["query_string"].split(b"&"),
+            clock=clock,
+        )
+        connection.outbox.put(await self._welcome(connection, granted))
+        writer = asyncio.create_task(self._write(connection, send))
+        try:
+            await self._read(connection, receive)
+        finally:
+            # Not on any `disconnect`: that is not always sent.
+            writer.cancel()
+            with suppress(asyncio.CancelledError):
+                await writer
+            await connection.close()
+
+    async def _welcome(self, connection: Connection, granted: Limits) -> str:
+        try:
+            epoch = await self.door.log.epoch()
+        except Unavailable:
+            epoch = ""
+        params = {
+            "connection": connection.id,
+            "user": connection.user.name,
+            "epoch": epoch,
+            "node": self.door.hub.node,
+            "server": __version__,
+            "limits": granted,
+            "ping_seconds": PING_SECONDS,
+        }
+        return notification("welcome", params)
+
+    async def _read(self, connection: Connection, receive: Receive) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            if (text := message.get("text")) is None:
+                connection.outbox.close(close_codes.BINARY_FRAME)
+            else:
+                await connection.receive(text)
+
+    async def _write(self, connection: Connection, send: Send) -> None:
+        try:
+            await connection.write(send)
+        except OSError:
+            # The client went away in the middle of a frame; `receive` tells so, too.
+            logger.debug("client_gone", connection=connection.id)

@@ -1,0 +1,117 @@
+"""What waits to be sent on one socket: bounded, so that a slow reader costs a number, no buffer."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from sessions_app.close_codes import Close
+from sessions_app.protocol import array
+
+Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
+
+#: Protocol, section 5, promise 7. Bytes are counted as characters, which nearly all of them are.
+MAX_FRAMES = 256
+MAX_BYTES = 1_000_000
+
+#: Frames that are put into one array at most; the protocol's own limit for a batch.
+MAX_ARRAY = 64
+
+
+class Outbox:
+    """Frames in the order in which they will be sent, and then perhaps a close code.
+
+    Replies are always taken; who reads requests waits for `room` before reading on, so that they
+    are bounded by what a client may have in flight. Events are put in only while there is room.
+    """
+
+    __slots__ = (
+        "_arrays",
+        "_bytes",
+        "_close",
+        "_drained",
+        "_ended",
+        "_frames",
+        "_news",
+        "sending_since",
+    )
+
+    def __init__(self, *, arrays: bool) -> None:
+        self._arrays = arrays
+        self._frames: deque[str] = deque()
+        self._bytes = 0
+        self._close: Close | None = None
+        self._ended = False
+        self._news = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._drained.set()
+        #: When the frame that is being sent was handed over, on the loop's clock; None: none is.
+        self.sending_since: float | None = None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another frame may be put in."""
+        return not self.closing and len(self._frames) < MAX_FRAMES and self._bytes < MAX_BYTES
+
+    @property
+    def closing(self) -> bool:
+        """Whether the socket is about to be closed from this side."""
+        return self._close is not None or self._ended
+
+    def put(self, frame: str) -> None:
+        """Send `frame` after what is there."""
+        if self._ended:
+            return
+        self._frames.append(frame)
+        self._bytes += len(frame)
+        self._news.set()
+        if len(self._frames) >= MAX_FRAMES or self._bytes >= MAX_BYTES:
+            self._drained.clear()
+
+    def close(self, why: Close) -> None:
+        """Close the socket after what is there; the first verdict wins."""
+        if self._close is None:
+            self._close = why
+            self._news.set()
+
+    async def room(self) -> None:
+        """Wait until half of what may wait has been sent."""
+        await self._drained.wait()
+
+    async def write(self, send: Send) -> None:
+        """Send until the socket is to be closed, and close it."""
+        try:
+            while self._close is None:
+                await self._news.wait()
+                self._news.clear()
+                await self._send_all(send)
+            code, reason = self._close
+            await send({"type": "websocket.close", "code": code, "reason": reason})
+        finally:
+            self._ended = True
+            self._drained.set()
+
+    async def _send_all(self, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        while self._frames:
+            frame = self._take()
+            self.sending_since = loop.time()
+            await send({"type": "websocket.send", "text": frame})
+            self.sending_since = None
+            if len(self._frames) <= MAX_FRAMES // 2 and self._bytes <= MAX_BYTES // 2:
+                self._drained.set()
+
+    def _take(self) -> str:
+        frames = [self._pop()]
+        # A batch's replies are an array already; they go alone.
+        while self._arrays and len(frames) < MAX_ARRAY and self._next_is_single(frames[-1]):
+            frames.append(self._pop())
+        return frames[0] if len(frames) == 1 else array(frames)
+
+    def _next_is_single(self, last: str) -> bool:
+        return bool(self._frames) and not (last.startswith("[") or self._frames[0].startswith("["))
+
+    def _pop(self) -> str:
+        frame = self._frames.popleft()
+        self._bytes -= len(frame)
+        return frame

@@ -1,0 +1,139 @@
+"""The HTTP door: the same flows for the same people with the same errors as on the socket."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import structlog
+from django.core.exceptions import RequestDataTooBig
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET, require_POST
+
+from flows.actor import Actor
+from flows.atoms.actor import actor
+from flows.atoms.limits import limits
+from flows.engine import Scope
+from flows.errors import Unavailable
+from sessions_app.adapters.wiring import Door, door
+from sessions_app.auth import Identity, recognise_cookie, recognise_token
+from sessions_app.execute import execute
+from sessions_app.models import User
+from sessions_app.protocol import CONNECTION_ONLY, PUBLIC, Error, decode_params, error, error_of
+from sessions_app.scope import make_scope, scope_of
+from sessions_app.tokens import TICKET_LIFETIME, issue_ticket
+from sessions_app.tracing import new_trace
+
+logger = structlog.get_logger(__name__)
+
+
+@csrf_exempt  # checked where a cookie is what authenticates
+@require_POST
+async def call_flow(request: HttpRequest, name: str) -> HttpResponse:
+    """`POST /api/flows/<name>/`: run a flow with the params in the body."""
+    async with _process_scope(request) as flows:
+        identity = await _authenticate(request, await flows.resolve(door))
+        if isinstance(identity, Error):
+            return _refuse(identity)
+        flow = PUBLIC.get(name) if name not in CONNECTION_ONLY else None
+        if flow is None:
+            return _refuse(error("method_not_found", "There is no such method"))
+        if request.content_type not in ("application/json", ""):
+            return _refuse(error("invalid_request", "Expected application/json"), status=415)
+        params = _params(request, (await flows.resolve(limits)).frame_bytes)
+        if isinstance(params, Error):
+            return _refuse(params)
+        new_trace()
+        outcome = await execute(flows, flow, params, actor(Actor(identity.user)))
+        return _refuse(outcome) if isinstance(outcome, Error) else _json(outcome)
+
+
+@csrf_exempt  # checked where a cookie is what authenticates
+@require_POST
+async def tickets(request: HttpRequest) -> HttpResponse:
+    """`POST /api/tickets/`: a word that opens one socket, for pages of another origin."""
+    async with _process_scope(request) as flows:
+        doorway = await flows.resolve(door)
+        identity = await _authenticate(request, doorway)
+        if isinstance(identity, Error):
+            return _refuse(identity)
+        ticket = await doorway.log.run(_issue, identity.user_id)
+        lifetime = round(TICKET_LIFETIME.total_seconds() * 1000)
+        return _json({"ticket": ticket, "expires_in_ms": lifetime})
+
+
+@require_GET
+async def live(request: HttpRequest) -> HttpResponse:
+    """`GET /healthz/live`: the process answers."""
+    return _json({"status": "live"})
+
+
+@require_GET
+async def ready(request: HttpRequest) -> HttpResponse:
+    """`GET /healthz/ready`: the process can serve; 503 while its database cannot be reached."""
+    async with _process_scope(request) as flows:
+        try:
+            await (await flows.resolve(door)).log.run(_ask_database)
+        except Unavailable:
+            return _json({"status": "unavailable", "reason": "the database is away"}, status=503)
+    return _json({"status": "ready"})
+
+
+@asynccontextmanager
+async def _process_scope(request: HttpRequest) -> AsyncIterator[Scope]:
+    """The process's scope; a short-lived one under a server that has none, such as WSGI."""
+    if (flows := scope_of(request)) is not None:
+        yield flows
+    else:
+        async with make_scope() as flows:
+            yield flows
+
+
+async def _authenticate(request: HttpRequest, doorway: Door) -> Identity | Error:
+    """Who is asking, with a token or with a cookie (then the page must be ours, too)."""
+    try:
+        if (header := request.headers.get("authorization")) is not None:
+            identity = await doorway.log.run(recognise_token, header)
+        else:
+            identity = await doorway.log.run(recognise_cookie, request)
+            if identity is not None and not _is_from_our_page(request):
+                return error("forbidden", "The CSRF token is missing or the page is not ours")
+    except Unavailable as unavailable:
+        return error_of(unavailable, "")
+    return identity or error("unauthenticated", "Sign in, or send a token")
+
+
+def _is_from_our_page(request: HttpRequest) -> bool:
+    # Django's own check; it answers None when there is nothing to refuse.
+    check = CsrfViewMiddleware(lambda request: HttpResponse())
+    check.process_request(request)
+    return check.process_view(request, lambda: None, (), {}) is None
+
+
+def _params(request: HttpRequest, most: int) -> dict[str, object] | Error:
+    try:
+        body = request.body
+    except RequestDataTooBig:
+        body = None
+    if body is None or len(body) > most:
+        return error("too_large", f"At most {most} bytes", limit=most)
+    return decode_params(body, request.headers.get("idempotency-key"))
+
+
+def _issue(user_id: int) -> str:
+    return issue_ticket(User.objects.get(pk=user_id))
+
+
+def _ask_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _json(value: object, status: int = 200) -> HttpResponse:
+    return HttpResponse(msgspec.json.encode(value), status=status, content_type="application/json")
+
+
+def _refuse(problem: Error, *, status: int | None = None) -> HttpResponse:
+    return _json({"error": problem}, status=status or problem.status)

@@ -1,0 +1,246 @@
+"""What one connection watches: a cursor per session, live or being fed from the log."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+import structlog
+from msgspec import UNSET
+
+from flows.errors import Unavailable
+from flows.events import Event
+from sessions_app.adapters.feed import Entry, Feed
+from sessions_app.adapters.hub import Hub
+from sessions_app.close_codes import INTERNAL
+from sessions_app.outbox import Outbox
+from sessions_app.protocol import notification
+
+logger = structlog.get_logger(__name__)
+
+#: How long to wait when the log cannot be read, in seconds.
+RETRY_EVERY = 1.0
+
+
+class Cursor:
+    """A connection's place in one session: the seq of the last event that was sent."""
+
+    __slots__ = ("feed", "granted", "lagging", "live", "position", "replaying", "user", "watches")
+
+    def __init__(self, watches: "Watches", feed: Feed, user: str) -> None:
+        self.watches = watches
+        self.feed = feed
+        self.user = user
+        self.position = 0
+        self.granted = 0
+        self.live = False
+        # Whether `live` is owed once it has caught up, and whether `lagging` was told.
+        self.replaying = False
+        self.lagging = False
+
+    def push(self, entry: Entry) -> None:
+        """Send the entry after `position`, or fall behind."""
+        if not self.send(entry):
+            self.live = False
+            self.watches.fall_behind(self)
+
+    def send(self, entry: Entry) -> bool:
+        """Send the entry after `position` if it may be sent now."""
+        if self.watches.holds(entry.event):
+            return False
+        if not self.watches.outbox.has_room:
+            self._lag(entry.event.seq)
+            return False
+        self.watches.outbox.put(entry.frame_for(self.user))
+        self.position = entry.event.seq
+        return True
+
+    def _lag(self, seq: int) -> None:
+        # A replay is not live yet, so that it cannot lag.
+        if not self.replaying and not self.lagging:
+            self.lagging = True
+            params = {"session_id": self.feed.session_id, "behind": seq - self.position}
+            self.watches.outbox.put(notification("lagging", params))
+
+    def catch_up(self) -> bool:
+        """Become live if there is nothing left to be fed; whether it did."""
+        if self.feed.position is None or self.position < self.feed.position:
+            return False
+        self.live = True
+        if self.replaying or self.lagging:
+            self.replaying = self.lagging = False
+            params = {"session_id": self.feed.session_id, "head": self.position}
+            self.watches.outbox.put(notification("live", params))
+        return True
+
+    def note(self, frame: str, *, origin: str | None) -> None:
+        """Send something ephemeral; it is the first thing to go when there is no room."""
+        if origin != self.watches.connection and self.live and self.watches.outbox.has_room:
+            self.watches.outbox.put(frame)
+
+    def stop(self, reason: str) -> None:
+        """Send nothing more of the session but that this is so."""
+        params = {"session_id": self.feed.session_id, "reason": reason}
+        self.watches.outbox.put(notification("unwatched", params))
+        self.watches.drop(self.feed.session_id)
+
+
+class Watches:
+    """The cursors of one connection, and the task that feeds those that are behind."""
+
+    def __init__(self, connection: str, user: str, hub: Hub, outbox: Outbox) -> None:
+        self.connection = connection
+        self.outbox = outbox
+        self.hub = hub
+        self.cursors: dict[UUID, Cursor] = {}
+        self._user = user
+        # Keys of writes that are not answered yet: a result comes before the connection's own
+        # event of it, so such an event waits.
+        self._unanswered: Counter[str] = Counter()
+        self._behind: dict[Cursor, None] = {}
+        self._feeder: asyncio.Task[None] | None = None
+        self._released = asyncio.Event()
+
+    # -- answers before events -----------------------------------------------------------------
+
+    def hold(self, key: str) -> None:
+        """A write with `key` has begun."""
+        self._unanswered[key] += 1
+
+    def release(self, key: str) -> None:
+        """It has been answered."""
+        self._unanswered[key] -= 1
+        if not self._unanswered[key]:
+            del self._unanswered[key]
+            self._released.set()
+
+    def holds(self, event: Event) -> bool:
+        """Whether `event` has to wait for the answer to the write that it came from."""
+        return (
+            bool(self._unanswered)
+            and event.key is not UNSET
+            and event.key in self._unanswered
+            and event.actor == self._user
+        )
+
+    # -- cursors -------------------------------------------------------------------------------
+
+    def follow(self, session_id: UUID, *, after: int, head: int) -> Cursor:
+        """A cursor at `after`; it is not fed before `fall_behind`."""
+        cursor = self.cursors.get(session_id)
+        if cursor is None:
+            cursor = Cursor(self, self.hub.feeds[session_id], self._user)
+            self.cursors[session_id] = cursor
+        cursor.live = False
+        cursor.position = after
+        cursor.granted = head
+        cursor.replaying = True
+        cursor.lagging = False
+        self.hub.follow(session_id, cursor, head=head)
+        return cursor
+
+    def drop(self, session_id: UUID) -> None:
+        """Forget the session, if it is watched."""
+        if (cursor := self.cursors.pop(session_id, None)) is not None:
+            self._behind.pop(cursor, None)
+            cursor.live = False
+            self.hub.leave(session_id, cursor)
+
+    def close(self) -> None:
+        """Forget all."""
+        for session_id in tuple(self.cursors):
+            self.drop(session_id)
+        if self._feeder is not None:
+            self._feeder.cancel()
+
+    # -- feeding -------------------------------------------------------------------------------
+
+    def fall_behind(self, cursor: Cursor) -> None:
+        """Feed `cursor` from now on, until it is live."""
+        if self.cursors.get(cursor.feed.session_id) is not cursor:
+            return
+        self._behind[cursor] = None
+        if self._feeder is None or self._feeder.done():
+            self._feeder = asyncio.get_running_loop().create_task(self._feed())
+
+    async def _feed(self) -> None:
+        try:
+            while self._behind and not self.outbox.closing:
+                await self._feed_all()
+        except Exception:
+            logger.exception("feed_failed", connection=self.connection)
+            self.outbox.close(INTERNAL)
+
+    async def _feed_all(self) -> None:
+        self._released.clear()
+        moved = False
+        for cursor in tuple(self._behind):
+            await self.outbox.room()
+            moved |= await self._feed_one(cursor)
+        if not moved and self._behind:
+            # All that is left waits for an answer.
+            await self._released.wait()
+
+    async def _feed_one(self, cursor: Cursor) -> bool:
+        """Send a page to `cursor`; whether anything has changed."""
+        if self._caught_up(cursor):
+            return True
+        position = cursor.position
+        try:
+            entries = await self.hub.page(cursor.feed, position)
+        except Unavailable:
+            await asyncio.sleep(RETRY_EVERY)
+            return True
+        if cursor not in self._behind or cursor.position != position:
+            return True  # meanwhile it was dropped, or moved by another request
+        for entry in entries:
+            if not cursor.send(entry):
+                break
+        return self._caught_up(cursor) or cursor.position != position or not self.outbox.has_room
+
+    def _caught_up(self, cursor: Cursor) -> bool:
+        if cursor in self._behind and cursor.catch_up():
+            del self._behind[cursor]
+            return True
+        return False
+
+
+class RequestWatcher:
+    """The port `Watcher` for one request: what it asked for begins when it has been answered."""
+
+    __slots__ = ("_followed", "_registered", "_watches")
+
+    def __init__(self, watches: Watches) -> None:
+        self._watches = watches
+        self._registered: list[UUID] = []
+        self._followed: list[Cursor] = []
+
+    @property
+    def connection(self) -> str:
+        """The connection's id."""
+        return self._watches.connection
+
+    @property
+    def watching(self) -> Collection[UUID]:
+        """The sessions that are watched now."""
+        return self._watches.cursors.keys()
+
+    async def register(self, session_ids: Sequence[UUID]) -> None:
+        """From now on, notice whatever is committed in these sessions."""
+        self._registered.extend(session_ids)
+        await self._watches.hub.register(session_ids)
+
+    def follow(self, session_id: UUID, *, after: int, head: int) -> None:
+        """Send the events after `after`, once the request has been answered."""
+        self._followed.append(self._watches.follow(session_id, after=after, head=head))
+
+    def forget(self, session_ids: Sequence[UUID]) -> None:
+        """Send nothing more of these sessions."""
+        for session_id in session_ids:
+            self._watches.drop(session_id)
+
+    def answered(self) -> None:
+        """The request has been answered, or will not be: begin to send."""
+        self._watches.hub.release(self._registered)
+        for cursor in self._followed:
+            self._watches.fall_behind(cursor)
