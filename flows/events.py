@@ -120,7 +120,7 @@ class Event(Struct, frozen=True, kw_only=True):
     kind: str
     actor: str
     at: str
-    key: str | UnsetType
+    key: str | UnsetType = UNSET
     data: Any
 
 

@@ -81,10 +81,12 @@ class Outbox:
     async def write(self, send: Send) -> None:
         """Send until the socket is to be closed, and close it."""
         try:
-            while self._close is None:
+            while True:
                 await self._news.wait()
                 self._news.clear()
                 await self._send_all(send)
+                if self._close is not None:
+                    break
             code, reason = self._close
             await send({"type": "websocket.close", "code": code, "reason": reason})
         finally:

@@ -10,6 +10,10 @@ from flows.atoms.limits import Rate
 Monotonic: TypeAlias = Callable[[], float]
 
 
+# Seconds are floats: a token that has grown by a tenth ten times is a whole one.
+_ROUNDING = 1e-6
+
+
 class TokenBucket:
     """`rate.burst` at once, then `rate.per_second`."""
 
@@ -27,7 +31,7 @@ class TokenBucket:
         grown = self._tokens + (now - self._at) * self._rate.per_second
         self._tokens = min(float(self._rate.burst), grown)
         self._at = now
-        if self._tokens >= 1:
+        if self._tokens >= 1 - _ROUNDING:
             self._tokens -= 1
             return 0
         return max(1, round((1 - self._tokens) / self._rate.per_second * 1000))

@@ -1,6 +1,6 @@
 """The scope in which doors without an event loop of their own (admin, commands) run flows."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from asgiref.sync import async_to_sync
@@ -28,27 +28,42 @@ def scope_of(request: HttpRequest) -> Scope | None:
     return asgi_scope.get("flows")
 
 
-def run(flow: Flow[I, O], input: I, *, actor: Actor, scope: Scope | None = None) -> O:
-    """Run `flow` as `actor` and wait for its result. For synchronous code only.
+def run(flow: Flow[I, O], raw: object, *, actor: Actor, scope: Scope | None = None) -> O:
+    """Run `flow` as `actor` on an input that is still to be parsed; for synchronous code only.
 
     Without a `scope` one is made and closed again: what is committed reaches the clients of other
     processes by the doorbell, or else by their next look at the database.
     """
-    return _in_scope(scope, lambda scope: scope.run(flow, input, tags=(actor_tag(actor),)))
+    (outcome,) = run_each(flow, [raw], actor=actor, scope=scope)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
-def run_raw(flow: Flow[I, O], raw: object, *, actor: Actor, scope: Scope | None = None) -> O:
-    """As `run`, with an input that is still to be parsed."""
-    return _in_scope(scope, lambda scope: scope.run_raw(flow, raw, tags=(actor_tag(actor),)))
+def run_each(
+    flow: Flow[I, O], raws: Iterable[object], *, actor: Actor, scope: Scope | None = None
+) -> list[O | Exception]:
+    """Run `flow` once for each of `raws`, in order; what one raises does not keep back the others.
 
+    As `run`, but in one scope.
+    """
 
-def _in_scope(scope: Scope | None, call: Callable[[Scope], Awaitable[O]]) -> O:
-    async def there() -> O:
+    async def in_turn(scope: Scope) -> list[O | Exception]:
+        return [await _outcome(scope, flow, raw, actor) for raw in raws]
+
+    async def there() -> list[O | Exception]:
         if scope is not None:
             # A scope belongs to its loop; `async_to_sync` goes back to the one that serves the
             # request, which is the same.
-            return await call(scope)
+            return await in_turn(scope)
         async with make_scope() as short_lived:
-            return await call(short_lived)
+            return await in_turn(short_lived)
 
     return async_to_sync(there)()
+
+
+async def _outcome(scope: Scope, flow: Flow[I, O], raw: object, actor: Actor) -> O | Exception:
+    try:
+        return await scope.run_raw(flow, raw, tags=(actor_tag(actor),))
+    except Exception as error:  # noqa: BLE001 - handed to the caller, who asked for each
+        return error

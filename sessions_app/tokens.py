@@ -46,8 +46,14 @@ class TokenOwner(NamedTuple):
 
 def issue_token(user: User, name: str = "") -> str:
     """A new access token of `user`. Only now can it be seen; `name` is for people."""
+    return store_token(AccessToken(user=user, name=name))
+
+
+def store_token(row: AccessToken) -> str:
+    """Give a new `row` its token and store it; only now can the token be seen."""
     token = "fs_" + secrets.token_urlsafe(32)
-    AccessToken.objects.create(user=user, name=name, digest=_digest(token))
+    row.digest = _digest(token)
+    row.save(force_insert=True)
     return token
 
 

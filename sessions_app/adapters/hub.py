@@ -171,8 +171,8 @@ class Hub:
     def follow(self, session_id: UUID, reader: Reader, *, head: int) -> Feed:
         """Add `reader`; the head was read as `head` after `register` and before `release`."""
         feed = self.feeds[session_id]
-        feed.begin(head)
         feed.readers.add(reader)
+        feed.begin(head)
         if feed.behind:
             self._repair_soon(feed, 0)
         return feed
@@ -306,8 +306,12 @@ class Hub:
                 logger.warning("doorbell_deaf", error=repr(error))
                 self._channel = None
                 await asyncio.sleep(1)
-            else:
+                continue
+            try:
                 self._hear(message)
+            except (KeyError, TypeError, ValueError):
+                # Another version's, or somebody else's. The check will find what it was about.
+                logger.warning("doorbell_not_understood", exc_info=True)
 
     def _hear(self, message: dict[str, Any]) -> None:
         if message.get("node") == self.node:
