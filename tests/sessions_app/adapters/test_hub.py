@@ -1,0 +1,293 @@
+"""The hub: what is committed anywhere reaches those who watch here, whatever the doorbell does."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+from msgspec import UNSET
+
+from flows.errors import Unavailable
+from flows.events import Event
+from sessions_app.adapters.feed import Entry
+from sessions_app.adapters.hub import PAGE, Hub
+
+ID = UUID("0197c5a0-0000-7000-8000-000000000001")
+
+
+class Log:
+    """A log in memory, which can be away."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.away = False
+        self.reads = 0
+
+    def append(self, count: int = 1, text: str = "x") -> list[Event]:
+        made = [
+            Event(
+                session_id=ID,
+                seq=len(self.events) + index + 1,
+                kind="message_sent",
+                actor="ann",
+                at="t",
+                key=UNSET,
+                data={"text": text},
+            )
+            for index in range(count)
+        ]
+        self.events += made
+        return made
+
+    async def read(self, session_id: UUID, *, after: int, limit: int) -> list[Event]:
+        self.reads += 1
+        if self.away:
+            raise Unavailable
+        return self.events[after : after + limit]
+
+    async def heads(self, session_ids: Collection[UUID]) -> dict[UUID, int]:
+        if self.away:
+            raise Unavailable
+        return dict.fromkeys(session_ids, len(self.events))
+
+
+class Street:
+    """Channel layers of several processes, with a doorbell between them that can be broken."""
+
+    def __init__(self) -> None:
+        self.groups: dict[str, set[str]] = {}
+        self.queues: dict[str, asyncio.Queue[dict[str, Any]]] = {}
+        self.broken = False
+        self.deaf = False
+        self.sent: list[dict[str, Any]] = []
+
+    async def new_channel(self) -> str:
+        if self.broken:
+            raise ConnectionError
+        name = f"channel-{len(self.queues)}"
+        self.queues[name] = asyncio.Queue()
+        return name
+
+    async def receive(self, channel: str) -> dict[str, Any]:
+        return await self.queues[channel].get()
+
+    async def group_add(self, group: str, channel: str) -> None:
+        if self.broken:
+            raise ConnectionError
+        self.groups.setdefault(group, set()).add(channel)
+
+    async def group_discard(self, group: str, channel: str) -> None:
+        self.groups[group].discard(channel)
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        if self.broken:
+            raise ConnectionError
+        self.sent.append(message)
+        for channel in () if self.deaf else self.groups.get(group, ()):
+            self.queues[channel].put_nowait(message)
+
+
+class Listener:
+    """A reader that takes everything."""
+
+    def __init__(self, user: str = "ann") -> None:
+        self.user = user
+        self.live = True
+        self.granted = 0
+        self.got: list[int] = []
+        self.notes: list[str] = []
+        self.news = asyncio.Event()
+
+    def push(self, entry: Entry) -> None:
+        self.got.append(entry.event.seq)
+        self.news.set()
+
+    def note(self, frame: str, *, origin: str | None) -> None:
+        if origin != "me":
+            self.notes.append(frame)
+            self.news.set()
+
+    def stop(self, reason: str) -> None:
+        raise AssertionError("nobody is removed here")
+
+    async def has(self, *seqs: int) -> bool:
+        while self.got != list(seqs):
+            self.news.clear()
+            await self.news.wait()
+        return True
+
+
+@asynccontextmanager
+async def running(log: Log, street: Street | None = None) -> AsyncIterator[Hub]:
+    hub = Hub(log, street)
+    hub.start()
+    await settle()
+    try:
+        yield hub
+    finally:
+        await hub.close()
+
+
+async def settle() -> None:
+    """Let every task run as far as it can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def watch(hub: Hub, log: Log, user: str = "ann") -> Listener:
+    listener = Listener(user)
+    await hub.register([ID])
+    hub.follow(ID, listener, head=len(log.events))
+    hub.release([ID])
+    return listener
+
+
+async def test_what_is_committed_here_arrives_at_once() -> None:
+    """A process's own events reach its readers without any doorbell, and without a read."""
+    log = Log()
+    async with running(log) as hub:
+        listener = await watch(hub, log)
+        hub.committed(log.append(3))
+        assert listener.got == [1, 2, 3]
+        assert log.reads == 0
+
+
+async def test_what_is_committed_elsewhere_arrives_with_the_doorbell() -> None:
+    """Another process's events come with its doorbell, and are not read."""
+    log, street = Log(), Street()
+    async with running(log, street) as here, running(log, street) as there:
+        listener = await watch(here, log)
+        there.committed(log.append(2))
+        assert await listener.has(1, 2)
+        assert log.reads == 0
+
+
+async def test_a_large_event_is_read() -> None:
+    """An event that is too large for the doorbell is only announced by it."""
+    log, street = Log(), Street()
+    async with running(log, street) as here, running(log, street) as there:
+        listener = await watch(here, log)
+        there.committed(log.append(1, text="x" * 20_000))
+        assert await listener.has(1)
+        assert log.reads == 1
+
+
+async def test_a_process_does_not_listen_to_its_own_doorbell() -> None:
+    """What a process has told its readers already does not come a second time."""
+    log, street = Log(), Street()
+    async with running(log, street) as hub:
+        listener = await watch(hub, log)
+        hub.committed(log.append())
+        await settle()
+        assert len(street.sent) == 1
+        assert listener.got == [1]
+
+
+async def test_a_hole_is_repaired_by_one_read() -> None:
+    """When a doorbell was lost, the next one shows the hole, and one read fills it for all."""
+    log, street = Log(), Street()
+    async with running(log, street) as here, running(log, street) as there:
+        listeners = [await watch(here, log) for _ in range(3)]
+        street.deaf = True
+        there.committed(log.append(2))
+        await settle()
+        street.deaf = False
+        there.committed(log.append(1))
+        for listener in listeners:
+            assert await listener.has(1, 2, 3)
+        assert log.reads == 1
+
+
+async def test_with_no_doorbell_at_all_everything_arrives() -> None:
+    """The check finds what no doorbell has told, page by page."""
+    log, street = Log(), Street()
+    async with running(log, street) as here:
+        listener = await watch(here, log)
+        log.append(PAGE + 1)
+        await here.check()
+        assert await listener.has(*range(1, PAGE + 2))
+
+
+async def test_a_broken_doorbell_breaks_nothing() -> None:
+    """When the layer raises, commits, watches and the check go on."""
+    log, street = Log(), Street()
+    street.broken = True
+    async with running(log, street) as hub:
+        listener = await watch(hub, log)
+        hub.committed(log.append(2))
+        assert listener.got == [1, 2]
+        log.append()
+        await hub.check()
+        assert await listener.has(1, 2, 3)
+
+
+async def test_a_log_that_is_away_is_asked_again() -> None:
+    """A repair that cannot read leaves the hole to the next check."""
+    log = Log()
+    async with running(log) as hub:
+        listener = await watch(hub, log)
+        log.append()
+        await hub.check()
+        log.away = True
+        await settle()
+        with pytest.raises(Unavailable):
+            await hub.check()
+        log.away = False
+        await hub.check()
+        assert await listener.has(1)
+
+
+async def test_notes_reach_every_process_and_not_their_origin() -> None:
+    """What is ephemeral is told to all who watch, here and elsewhere, but not to its origin."""
+    log, street = Log(), Street()
+    async with running(log, street) as here, running(log, street) as there:
+        near, far = await watch(here, log), await watch(there, log)
+        here.seen(ID, user="ann", seq=3, origin="me")
+        here.signal(ID, actor="ann", name="typing", data={}, origin=None)
+        while len(far.notes) < 1:
+            far.news.clear()
+            await far.news.wait()
+        typing = (
+            '{"jsonrpc":"2.0","method":"signal","params":'
+            f'{{"session_id":"{ID}","actor":"ann","name":"typing","data":{{}}}}}}'
+        )
+        assert near.notes == [typing]
+        assert far.notes == [typing]
+
+
+async def test_a_feed_goes_with_its_last_reader() -> None:
+    """Nothing is kept of a session that nobody here watches, nor is its doorbell heard."""
+    log, street = Log(), Street()
+    async with running(log, street) as hub:
+        listener = await watch(hub, log)
+        other = await watch(hub, log)
+        hub.leave(ID, listener)
+        assert ID in hub.feeds
+        hub.leave(ID, other)
+        await settle()
+        assert hub.feeds == {}
+        assert street.groups == {f"session.{ID}": set()}
+
+
+async def test_a_feed_stays_while_somebody_may_still_follow() -> None:
+    """A request that was refused does not take the feed from another that is under way."""
+    log = Log()
+    async with running(log) as hub:
+        await hub.register([ID])
+        await hub.register([ID])
+        hub.release([ID])
+        hub.committed(log.append())
+        listener = Listener()
+        hub.follow(ID, listener, head=0)
+        hub.release([ID])
+        assert listener.got == [1]
+
+
+async def test_what_is_waiting_is_rung_before_the_end() -> None:
+    """A hub that closes rings what was committed last."""
+    log, street = Log(), Street()
+    async with running(log, street) as hub:
+        hub.committed(log.append())
+    assert [message["head"] for message in street.sent] == [1]
