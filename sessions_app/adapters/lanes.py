@@ -1,0 +1,185 @@
+"""Group commit: a lane is one database thread that commits together whatever is waiting."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from threading import Lock
+from typing import Any, NamedTuple, TypeVar
+
+from django.db import Error, connections
+
+from flows.errors import Unavailable
+from flows.events import Event
+from sessions_app.adapters.batch import Settled, Write
+from sessions_app.adapters.threads import (
+    TROUBLES,
+    Answers,
+    DatabaseThread,
+    call_in,
+    drop_if_lost,
+    unavailable,
+)
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+#: Writes per transaction. More would not be faster, only later.
+MOST_WRITES = 256
+
+#: How often a write is tried: with its batch, alone, and alone once more, for one that meets a key
+#: which another node commits at the same time.
+ATTEMPTS = 3
+
+#: SQLSTATE of transactions that PostgreSQL gave up in favour of another one.
+GIVEN_UP = frozenset({"40001", "40P01"})
+
+
+class Waiting(NamedTuple):
+    """A write, and who waits for it."""
+
+    write: Write[Any]
+    answers: Answers
+
+
+class Lane:
+    """One database thread, and the writes that wait for it."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        using: str,
+        transact: Callable[[Sequence[Write[Any]]], Settled],
+        announce: Callable[[Sequence[Event]], None],
+        waiting: int,
+    ) -> None:
+        self._using = using
+        self._transact = transact
+        self._announce = announce
+        self._waiting = waiting
+        self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
+        self._thread = DatabaseThread(name, using=using, work=self._work)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = Lock()
+        self._started = False
+        self._closed = False
+
+    def submit(self, write: Write[T]) -> "asyncio.Future[T]":
+        """Have `write` committed with what else is waiting; to be called in an event loop.
+
+        The write happens whether or not somebody still waits for its outcome. Raises Unavailable
+        when too much is waiting or the lane is closed.
+        """
+        answers = Answers()
+        with self._lock:
+            self._loop = self._loop or answers.loop
+            if self._loop is not answers.loop:
+                raise RuntimeError("a lane belongs to the event loop that used it first")
+            if self._closed:
+                raise Unavailable("The server is stopping")
+            if self._queue.qsize() >= self._waiting:
+                raise Unavailable("Too much is waiting to be written, try again")
+            if not self._started:
+                self._started = True
+                self._thread.start()
+            self._queue.put(Waiting(write, answers))
+        return answers.future
+
+    async def close(self) -> None:
+        """Refuse new writes, finish those that wait, end the thread. May be called again."""
+        with self._lock:
+            if not self._closed and self._started:
+                self._queue.put(None)
+            self._closed = True
+            started = self._started
+        if started:
+            await self._thread.end()
+
+    # -- in the lane's thread
+
+    def _work(self) -> None:
+        goes_on = True
+        while goes_on:
+            taken = [self._queue.get()]
+            # And what else waits by now; nobody else takes from this queue.
+            more = min(self._queue.qsize(), MOST_WRITES - 1)
+            taken += [self._queue.get() for _ in range(more)]
+            # None comes last: nothing is put after it.
+            goes_on = taken[-1] is not None
+            if batch := [each for each in taken if each is not None]:
+                self._settle(batch, ATTEMPTS)
+
+    def _settle(self, batch: Sequence[Waiting], attempts: int) -> bool:
+        """Commit a batch and answer everybody; whether the database is there."""
+        connection = connections[self._using]
+        connection.queries_log.clear()
+        connected = connection.connection is not None
+        try:
+            settled = self._transact([each.write for each in batch])
+        except Exception as error:  # noqa: BLE001 - it is raised where the callers wait
+            return self._try_again(batch, attempts - 1, error, connected=connected)
+        self._answer(batch, settled)
+        return True
+
+    def _try_again(
+        self, batch: Sequence[Waiting], attempts: int, error: Exception, *, connected: bool
+    ) -> bool:
+        trouble = isinstance(error, TROUBLES)
+        lost = connected and trouble and drop_if_lost(connections[self._using])
+        if trouble and not (lost and self._connects()) and not _is_given_up(error):
+            logger.error("the database takes no writes", exc_info=error)
+            self._refuse(batch, error)
+            return False
+        # An error without trouble is somebody's fault: alone, it hits only them.
+        if attempts and (len(batch) > 1 or isinstance(error, Error)):
+            logger.warning(
+                "a batch of %d failed and is tried one by one", len(batch), exc_info=error
+            )
+            return self._one_by_one(batch, attempts)
+        self._refuse(batch, error)
+        return True
+
+    def _one_by_one(self, batch: Sequence[Waiting], attempts: int) -> bool:
+        for index, each in enumerate(batch, 1):
+            if not self._settle([each], attempts):
+                # Each would wait as long as this one did, to hear the same.
+                if later := batch[index:]:
+                    self._answer(later, Settled([Unavailable() for _ in later], []))
+                return False
+        return True
+
+    def _connects(self) -> bool:
+        try:
+            connections[self._using].ensure_connection()
+        except Error:
+            logger.debug("the database cannot be reached", exc_info=True)
+            return False
+        return True
+
+    def _refuse(self, batch: Sequence[Waiting], error: Exception) -> None:
+        if isinstance(error, TROUBLES):
+            # One exception per caller: each goes through its own frames.
+            self._answer(batch, Settled([unavailable(error) for _ in batch], []))
+        else:
+            self._answer(batch, Settled([error for _ in batch], []))
+
+    def _answer(self, batch: Sequence[Waiting], settled: Settled) -> None:
+        answered = [
+            (each.answers, what) for each, what in zip(batch, settled.outcomes, strict=True)
+        ]
+        call_in(batch[0].answers.loop, self._tell, answered, settled.events)
+
+    # -- in the event loop
+
+    def _tell(self, answered: Sequence[tuple[Answers, object]], events: Sequence[Event]) -> None:
+        for answers, outcome in answered:
+            answers.give(outcome)
+        if events:
+            # Each answer has scheduled its caller, who therefore goes on before this is called.
+            answered[0][0].loop.call_soon(self._announce, events)
+
+
+def _is_given_up(error: Exception) -> bool:
+    return getattr(error.__cause__, "sqlstate", None) in GIVEN_UP

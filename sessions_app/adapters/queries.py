@@ -1,0 +1,169 @@
+"""What is read: each function is one unit of work in a reader's thread, without a transaction.
+
+A read that takes several queries takes them in an order in which what is written in between does no
+harm; a transaction would lock SQLite, where they all begin as writers (IMMEDIATE).
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from secrets import token_hex
+from typing import Any
+from uuid import UUID
+
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from flows.actor import Actor
+from flows.atoms.sessions import Bookmark, EventPage, Standing, Summary
+from flows.events import Event, Kind, Role, timestamp
+from flows.session import Session, Status
+from sessions_app import models
+from sessions_app.adapters import rows
+
+
+def find(session_id: UUID, *, using: str) -> Session | None:
+    """The session as of one seq, with its participants in the order they came."""
+    stored = rows.load_sessions([session_id], using=using).get(session_id)
+    return stored.session if stored else None
+
+
+def standings(session_ids: Collection[UUID], *, of: str, using: str) -> dict[UUID, Standing]:
+    """Head and role come from one query: no event is shown to who was removed before it."""
+    found = (
+        models.Session.objects.using(using)
+        .filter(pk__in=session_ids)
+        .order_by()
+        .annotate(role=Subquery(_seat_of(of).values("role")))
+        .values_list("id", "last_seq", "role")
+    )
+    return {session_id: Standing(head, role and Role(role)) for session_id, head, role in found}
+
+
+def list_for(
+    user: Actor,
+    *,
+    status: Status | None,
+    search: str,
+    before: Bookmark | None,
+    limit: int,
+    using: str,
+) -> list[Summary]:
+    """One query. Case is ignored as far as the database can: SQLite only knows that of ASCII."""
+    sessions = models.Session.objects.using(using)
+    mine = _seat_of(user.name)
+    found = sessions.annotate(
+        role=Subquery(mine.values("role")),
+        seen=Coalesce(Subquery(mine.values("seen_seq")), Value(0)),
+    )
+    if not user.authority:
+        found = found.filter(
+            participants__user__username=user.name, participants__left_seq__isnull=True
+        )
+    if status is not None:
+        found = found.filter(status=status)
+    if search:
+        found = found.filter(title__icontains=search)
+    if before is not None:
+        found = found.filter(_after(before))
+    columns = ("id", "title", "status", "role", "last_seq", "seen", "last_activity")
+    return [
+        Summary(
+            session_id=session_id,
+            title=title,
+            status=Status(status),
+            role=role and Role(role),
+            head=head,
+            seen=seen,
+            last_activity=timestamp(last_activity),
+        )
+        for session_id, title, status, role, head, seen, last_activity in found.order_by(
+            "-last_activity", "-id"
+        ).values_list(*columns)[:limit]
+    ]
+
+
+def _seat_of(user: str) -> QuerySet[models.Participant]:
+    return models.Participant.objects.filter(
+        session=OuterRef("pk"), user__username=user, left_seq=None
+    )
+
+
+def _after(bookmark: Bookmark) -> Q:
+    at = datetime.fromisoformat(bookmark.last_activity)
+    # The first condition says nothing new; with it, the index is entered at the right place.
+    return Q(last_activity__lte=at) & (
+        Q(last_activity__lt=at) | Q(last_activity=at, id__lt=bookmark.session_id)
+    )
+
+
+def events(
+    session_id: UUID,
+    *,
+    of: str,
+    after: int | None,
+    before: int | None,
+    kinds: Sequence[Kind] | None,
+    limit: int,
+    using: str,
+) -> EventPage | None:
+    """First the standing, then the events up to its head: later ones are not shown by accident."""
+    standing = standings([session_id], of=of, using=using).get(session_id)
+    if standing is None:
+        return None
+    found = _log(session_id, using).filter(seq__lte=standing.head)
+    if kinds is not None:
+        found = found.filter(kind__in=kinds)
+    if before is not None:
+        found = found.filter(seq__lt=before)
+    if after is not None:
+        page = list(found.filter(seq__gt=after).order_by("seq")[: limit + 1])
+        shown = page[:limit]
+    else:
+        page = list(found.order_by("-seq")[: limit + 1])
+        shown = page[:limit][::-1]
+    return EventPage(standing, [rows.event(row, of=of) for row in shown], more=len(page) > limit)
+
+
+def read(session_id: UUID, *, after: int, limit: int, using: str) -> list[Event]:
+    """The first `limit` events after `after`, with every author's key."""
+    found = _log(session_id, using).filter(seq__gt=after).order_by("seq")[:limit]
+    return [rows.event(row) for row in found]
+
+
+def _log(session_id: UUID, using: str) -> "QuerySet[models.Event, rows.EventRow]":
+    found = models.Event.objects.using(using).filter(session=session_id)
+    return found.values_list(*rows.EVENT)
+
+
+def heads(session_ids: Collection[UUID], *, using: str) -> dict[UUID, int]:
+    """The last seq of each session that exists."""
+    found = models.Session.objects.using(using).filter(pk__in=session_ids).order_by()
+    return dict(found.values_list("id", "last_seq"))
+
+
+def roles(pairs: Collection[tuple[UUID, str]], *, using: str) -> dict[tuple[UUID, str], Role]:
+    """What these users are in these sessions now; who does not take part is left out."""
+    wanted = set(pairs)
+    found = (
+        models.Participant.objects.using(using)
+        .filter(
+            session__in={session_id for session_id, _ in wanted},
+            user__username__in={user for _, user in wanted},
+            left_seq=None,
+        )
+        .values_list("session_id", "user__username", "role")
+    )
+    return {
+        (session_id, user): Role(role)
+        for session_id, user, role in found
+        if (session_id, user) in wanted
+    }
+
+
+def epoch(*, using: str) -> str:
+    """The log's epoch; who asks first gives it a name."""
+    log: Any = models.Log.objects.using(using)
+    # Two that ask at once: the second insert fails and reads what the first one wrote.
+    row, _ = log.get_or_create(pk=1, defaults={"epoch": token_hex(8)})
+    name: str = row.epoch
+    return name

@@ -1,0 +1,119 @@
+"""What the database has as rows, as values: sessions, participants, events, moments."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from django.db.models import FilteredRelation, Q
+from msgspec import UNSET, Struct, UnsetType
+
+from flows.events import Event, Role, timestamp
+from flows.input import Metadata
+from flows.session import Participant, Session, Status
+from sessions_app import models
+
+
+class Moment(Struct, frozen=True):
+    """A time in both spellings: as the database wants it and as the wire does."""
+
+    at: datetime
+    text: str
+
+
+def moment(at: datetime) -> Moment:
+    """`at` in UTC, to the millisecond: what is stored is what is told."""
+    at = at.astimezone(UTC)
+    return Moment(at.replace(microsecond=at.microsecond // 1000 * 1000), timestamp(at))
+
+
+class Stored(Struct, frozen=True):
+    """A session as it is stored, and the time of its last event."""
+
+    session: Session
+    last: Moment
+
+
+#: One row per participant (one with Nones if there is none), so that it is a single snapshot.
+_STATE = (
+    "id",
+    "last_seq",
+    "title",
+    "status",
+    "created_at",
+    "ended_at",
+    "last_activity",
+    "present__user__username",
+    "present__role",
+    "present__seen_seq",
+)
+_StateRow: TypeAlias = tuple[
+    UUID, int, str, str, datetime, datetime | None, datetime, str | None, str | None, int | None
+]
+
+
+def load_sessions(session_ids: Collection[UUID], *, using: str) -> dict[UUID, Stored]:
+    """These sessions as they are now, those that exist; two queries.
+
+    Each is as of one seq, without a transaction: what changes comes from one query. The metadata
+    never changes, so it may come from another (and not once per participant).
+    """
+    sessions = models.Session.objects.using(using).filter(pk__in=session_ids)
+    rows: Iterable[_StateRow] = (
+        sessions.annotate(
+            present=FilteredRelation(
+                "participants", condition=Q(participants__left_seq__isnull=True)
+            )
+        )
+        .order_by("id", "present__joined_seq", "present__id")
+        .values_list(*_STATE)
+    )
+    grouped: dict[UUID, list[_StateRow]] = {}
+    for row in rows:
+        grouped.setdefault(row[0], []).append(row)
+    metadata = dict(sessions.order_by().values_list("id", "metadata"))
+    return {
+        session_id: _stored(group, metadata[session_id])
+        for session_id, group in grouped.items()
+        if session_id in metadata
+    }
+
+
+def _stored(rows: Sequence[_StateRow], metadata: Metadata) -> Stored:
+    session_id, seq, title, status, created_at, ended_at, last_activity, *_ = rows[0]
+    participants = {
+        user: Participant(user, Role(role), seen or 0)
+        for *_, user, role, seen in rows
+        if user is not None
+    }
+    session = Session(
+        session_id=session_id,
+        seq=seq,
+        title=title,
+        status=Status(status),
+        metadata=metadata,
+        created_at=timestamp(created_at),
+        ended_at=ended_at and timestamp(ended_at),
+        participants=participants,
+    )
+    return Stored(session, moment(last_activity))
+
+
+#: The columns of `event`.
+EVENT = ("session_id", "seq", "kind", "actor", "at", "key", "data")
+EventRow: TypeAlias = tuple[UUID, int, str, str, datetime, str, Any]
+
+
+def event(row: EventRow, *, of: str | None = None) -> Event:
+    """An event with its author's key; with `of`, only if that is the author."""
+    session_id, seq, kind, actor, at, key, data = row
+    shown: str | UnsetType = key if key and of in (None, actor) else UNSET
+    return Event(
+        session_id=session_id,
+        seq=seq,
+        kind=kind,
+        actor=actor,
+        at=timestamp(at),
+        key=shown,
+        data=data,
+    )
