@@ -1,11 +1,12 @@
 """Begin a session."""
 
 from typing import Annotated
+from uuid import UUID
 
 from flows.engine import Context, flow, maybe, need
 from msgspec import Meta, Struct
 
-from flows.actor import SYSTEM_NAME, Actor
+from flows.actor import Actor
 from flows.atoms.actor import actor
 from flows.atoms.ids import NewId, new_id
 from flows.atoms.limits import Limits, limits
@@ -16,6 +17,7 @@ from flows.errors import (
     InvalidValue,
     KeyConflict,
     LimitReached,
+    Refused,
     Unavailable,
     UnknownUser,
 )
@@ -55,45 +57,55 @@ async def create_session(
     limits: Limits = need(limits),
 ) -> Created:
     """Begin a session, own it and watch it."""
-    if watcher and len(watcher.watching) >= limits.watching:
-        raise LimitReached(limits.watching, "sessions watched by one connection")
-    try:
-        created = await sessions.create(
-            ctx.input, by=actor, session_id=new_id(), bodies=beginning(ctx.input, actor)
-        )
-    except UnknownUser as error:
-        raise UnknownUser(error.user, path_of(ctx.input, error.user)) from None
+    input, session_id = ctx.input, new_id()
+    bodies = beginning(input, actor)
     if watcher:
-        await watch(created, sessions, actor, watcher)
+        if len(watcher.watching) >= limits.watching:
+            raise LimitReached(limits.watching, "sessions watched by one connection")
+        # Before there is anything to miss.
+        await watcher.register([session_id])
+    try:
+        created = await sessions.create(input, by=actor, session_id=session_id, bodies=bodies)
+    except UnknownUser as error:
+        raise located(error, input) from None
+    if watcher and created.duplicate:
+        await watch_again(created.session_id, sessions, actor, watcher)
+    elif watcher:
+        watcher.follow(session_id, after=0, head=created.seq, replay=False)
     return created
 
 
 def beginning(input: CreateSession, owner: Actor) -> list[Body]:
     """What happens: the session begins, and each participant is added by an event of its own."""
-    if owner.name == SYSTEM_NAME:
-        raise Forbidden("A session is owned by a user, and the system is none")
-    names = [owner.name, *(each.user for each in input.participants)]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise InvalidValue(path_of(input, name, last=True), f"{name} takes part already")
+    present = {owner.name}
+    for index, each in enumerate(input.participants):
+        if each.user in present:
+            raise InvalidValue(path_of(index), f"{each.user} takes part already")
+        present.add(each.user)
     return [
         SessionCreated(title=input.title, metadata=input.metadata),
         *(ParticipantAdded(user=each.user, role=Role(each.role)) for each in input.participants),
     ]
 
 
-def path_of(input: CreateSession, user: str, *, last: bool = False) -> str:
-    """Where in the input `user` stands."""
-    places = [index for index, each in enumerate(input.participants) if each.user == user]
-    return f"$.participants[{places[-1 if last else 0]}].user"
+def path_of(index: int) -> str:
+    """Where in the input a participant's name stands."""
+    return f"$.participants[{index}].user"
 
 
-async def watch(created: Created, sessions: Sessions, actor: Actor, watcher: Watcher) -> None:
-    """Watch it from its beginning; one that was there before, from its head."""
-    await watcher.register([created.session_id])
-    if not created.duplicate:
-        watcher.follow(created.session_id, after=0, head=created.seq)
+def located(error: UnknownUser, input: CreateSession) -> Refused:
+    """`error` where the client can see it: in its input, or in who it is."""
+    for index, each in enumerate(input.participants):
+        if each.user == error.user:
+            return UnknownUser(error.user, path_of(index))
+    return Forbidden(f"A session is owned by a user, and {error.user} is none")
+
+
+async def watch_again(session_id: UUID, sessions: Sessions, actor: Actor, watcher: Watcher) -> None:
+    """Watch from its head what was there before; where it is watched already, it just goes on."""
+    if session_id in watcher.watching:
         return
-    standing = (await sessions.standings([created.session_id], of=actor)).get(created.session_id)
-    if standing and standing.role:
-        watcher.follow(created.session_id, after=standing.head, head=standing.head)
+    await watcher.register([session_id])
+    standing = (await sessions.standings([session_id], of=actor)).get(session_id)
+    if standing and (standing.role or actor.authority):
+        watcher.follow(session_id, after=standing.head, head=standing.head, replay=False)

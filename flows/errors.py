@@ -2,7 +2,7 @@
 
 Refused                     nothing was written, nothing was announced
 ├── InvalidValue            a value that only the stored state shows to be wrong
-├── UnknownUser             nobody of that name can be added
+│   └── UnknownUser         nobody of that name can be added
 ├── Forbidden               the actor may see the session, but not do this
 ├── SessionNotFound         no such session, or none that the actor may know of
 ├── SessionEnded            the session takes no more writes

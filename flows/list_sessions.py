@@ -1,7 +1,7 @@
 """List the sessions one takes part in."""
 
 import base64
-import binascii
+from datetime import datetime
 from typing import Annotated, TypeAlias
 
 import msgspec
@@ -12,6 +12,7 @@ from flows.actor import Actor
 from flows.atoms.actor import actor
 from flows.atoms.sessions import Bookmark, Sessions, Summary, sessions
 from flows.errors import InvalidValue, Unavailable
+from flows.events import timestamp
 from flows.input import Input, Search
 from flows.session import Status
 
@@ -73,8 +74,10 @@ def read_cursor(cursor: str) -> Bookmark:
         bookmark = msgspec.json.decode(
             base64.b64decode(cursor, altchars=b"-_", validate=True), type=Bookmark
         )
-        if write_cursor(bookmark) == cursor:
+        moment = datetime.fromisoformat(bookmark.last_activity)
+        # Only what we have written: one spelling of the time, of the id and of the whole.
+        if timestamp(moment) == bookmark.last_activity and write_cursor(bookmark) == cursor:
             return bookmark
-    except (binascii.Error, ValueError):  # msgspec's errors are ValueErrors
+    except (ValueError, OverflowError):  # msgspec's and base64's errors are ValueErrors
         ...
     raise InvalidValue("$.before", "Expected the `next` of an earlier page")

@@ -107,23 +107,30 @@ def require_role(actor: Actor, role: Role | None, *, at_least: Role = Role.OBSER
 def apply(session: Session | None, event: Event, body: Body) -> Session:
     """The session after `event`, whose typed data is `body`. Total and pure.
 
-    Raises ValueError for a log that no flow can have written: one that does not begin with its
-    creation, or with a hole.
+    Raises ValueError for a log that no flow can have written: one with a hole, or one that does
+    not begin with its creation or has another.
     """
-    if isinstance(body, SessionCreated):
-        return Session(
-            session_id=event.session_id,
-            seq=event.seq,
-            title=body.title,
-            status=Status.OPEN,
-            metadata=body.metadata,
-            created_at=event.at,
-            ended_at=None,
-            participants={event.actor: Participant(event.actor, Role.OWNER)},
-        )
-    if session is None or event.seq != session.seq + 1:
-        raise ValueError(f"event {event.seq} does not follow {session.seq if session else 0}")
+    seq = session.seq if session else 0
+    if event.seq != seq + 1:
+        raise ValueError(f"event {event.seq} does not follow {seq}")
+    if session is None:
+        return _begun(event, body)
     return _changed(replace(session, seq=event.seq), event, body)
+
+
+def _begun(event: Event, body: Body) -> Session:
+    if not isinstance(body, SessionCreated):
+        raise ValueError(f"a log begins with a session's creation, not with {body.kind}")
+    return Session(
+        session_id=event.session_id,
+        seq=event.seq,
+        title=body.title,
+        status=Status.OPEN,
+        metadata=body.metadata,
+        created_at=event.at,
+        ended_at=None,
+        participants={event.actor: Participant(event.actor, Role.OWNER)},
+    )
 
 
 def _changed(session: Session, event: Event, body: Body) -> Session:
@@ -141,5 +148,7 @@ def _changed(session: Session, event: Event, body: Body) -> Session:
         case ParticipantRemoved(user=user):
             others = {name: each for name, each in session.participants.items() if name != user}
             return replace(session, participants=others)
-        case MessageSent() | SessionCreated():
+        case MessageSent():
             return session
+        case SessionCreated():
+            raise ValueError("a session is created once")

@@ -19,9 +19,11 @@ from flows.errors import (
     Unavailable,
     UnrecoverablePosition,
 )
-from flows.input import MAX_INT, Input
+from flows.input import MAX_INT, STORABLE, Input
 from flows.session import require_role
 
+#: As `welcome` told it.
+Epoch: TypeAlias = Annotated[str, Meta(max_length=64, pattern=STORABLE)]
 #: -1: only new events.
 After: TypeAlias = Annotated[int, Meta(ge=-1, le=MAX_INT)]
 
@@ -37,7 +39,7 @@ class WatchSessions(Input, frozen=True, kw_only=True):
     """Which sessions; `epoch` is that of the `welcome` the positions come from."""
 
     sessions: list[Watch]
-    epoch: str | None = None
+    epoch: Epoch | None = None
 
 
 class Watching(Struct, frozen=True):
@@ -83,12 +85,13 @@ async def watch_sessions(
     await watcher.register(ids)
     standings = await sessions.standings(ids, of=actor)
     epoch = await sessions.epoch()
+    theirs = epoch if ctx.input.epoch is None else ctx.input.epoch
 
     result = WatchResult([], [])
     for each in wanted:
         standing = standings.get(each.session_id)
         try:
-            head = require_position(each, standing, actor, epoch, ctx.input.epoch or epoch)
+            head = require_position(each, standing, actor, epoch, theirs)
         except Refused as error:
             watcher.forget([each.session_id])
             result.refused.append(refusal(each.session_id, error))
