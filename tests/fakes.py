@@ -4,13 +4,16 @@ tests hold.
 They keep the sentences of the ports they stand for: `tests/contracts` runs on them, too.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, Struct
+from msgspec.structs import replace
+
 from flows.actor import Actor
 from flows.atoms.clock import Clock
 from flows.atoms.ids import uuid7
@@ -18,9 +21,7 @@ from flows.atoms.sessions import Bookmark, Committed, Created, Decide, EventPage
 from flows.errors import KeyConflict, SessionNotFound, Unavailable, UnknownUser
 from flows.events import BODIES, Body, Event, Kind, ParticipantAdded, timestamp
 from flows.input import Mutation, SessionMutation
-from flows.session import Participant, Session, Status, apply
-from msgspec import UNSET, Struct
-from msgspec.structs import replace
+from flows.session import Session, Status, apply
 
 T = TypeVar("T")
 
@@ -70,6 +71,8 @@ class FakeSessions:
         self.clock = clock or FixedClock()
         self.history = "e1"
         self.available = True
+        #: The methods that were called, in order.
+        self.calls: list[str] = []
         #: By actor and key.
         self.receipts: dict[tuple[str, str], Receipt] = {}
         self._logs: dict[UUID, list[Event]] = {}
@@ -82,12 +85,12 @@ class FakeSessions:
     def dump(self) -> bytes:
         """All that is stored: equal before and after something that changed nothing."""
         receipts = [[*owner, receipt] for owner, receipt in self.receipts.items()]
-        return msgspec.json.encode([self._logs, self._seen, receipts], order="sorted")
+        return msgspec.json.encode([self._logs, self._seen, receipts])
 
     async def create(
         self, input: Mutation, *, by: Actor, session_id: UUID, bodies: Sequence[Body]
     ) -> Created:
-        self._require_available()
+        self._begin("create")
         if first := self._first(input, by):
             return Created(first.session_id, first.seq, duplicate=True)
         self._require_users(by.name, *_added(bodies))
@@ -95,7 +98,7 @@ class FakeSessions:
         return Created(session_id, self._append(session_id, input, by, bodies), duplicate=False)
 
     async def commit(self, input: SessionMutation, *, by: Actor, decide: Decide) -> Committed:
-        self._require_available()
+        self._begin("commit")
         if first := self._first(input, by):
             return Committed(first.seq, duplicate=True)
         session = self._session(input.session_id)
@@ -106,7 +109,7 @@ class FakeSessions:
     async def mark_seen(
         self, session_id: UUID, *, by: Actor, decide: Callable[[Session], int]
     ) -> bool:
-        self._require_available()
+        self._begin("mark_seen")
         session = self._session(session_id)
         seq = _twice(lambda: decide(session))
         participant = session.participants.get(by.name)
@@ -116,11 +119,11 @@ class FakeSessions:
         return True
 
     async def find(self, session_id: UUID) -> Session | None:
-        self._require_available()
+        self._begin("find")
         return self._session(session_id) if session_id in self._logs else None
 
     async def standings(self, session_ids: Sequence[UUID], *, of: Actor) -> dict[UUID, Standing]:
-        self._require_available()
+        self._begin("standings")
         known = [self._session(each) for each in session_ids if each in self._logs]
         return {each.session_id: Standing(each.seq, each.role_of(of.name)) for each in known}
 
@@ -133,7 +136,7 @@ class FakeSessions:
         before: Bookmark | None,
         limit: int,
     ) -> list[Summary]:
-        self._require_available()
+        self._begin("list_for")
         found = [
             each
             for each in (self._summary(session_id, user.name) for session_id in self._logs)
@@ -154,7 +157,7 @@ class FakeSessions:
         kinds: Sequence[Kind] | None = None,
         limit: int,
     ) -> EventPage | None:
-        self._require_available()
+        self._begin("events")
         if session_id not in self._logs:
             return None
         found = [
@@ -172,10 +175,11 @@ class FakeSessions:
         )
 
     async def epoch(self) -> str:
-        self._require_available()
+        self._begin("epoch")
         return self.history
 
-    def _require_available(self) -> None:
+    def _begin(self, method: str) -> None:
+        self.calls.append(method)
         if not self.available:
             raise Unavailable
 
@@ -217,12 +221,7 @@ class FakeSessions:
     def _session(self, session_id: UUID) -> Session:
         if session_id not in self._logs:
             raise SessionNotFound
-        session, seen = fold(self._logs[session_id]), self._seen[session_id]
-        participants = {
-            user: Participant(user, each.role, seen.get(user, 0))
-            for user, each in session.participants.items()
-        }
-        return replace(session, participants=participants)
+        return with_seen(fold(self._logs[session_id]), self._seen[session_id])
 
     def _summary(self, session_id: UUID, user: str) -> Summary:
         session = self._session(session_id)
@@ -244,11 +243,28 @@ def body_of(event: Event) -> Body:
     return body
 
 
-def fold(events: Iterable[Event], begin: Session | None = None) -> Session:
-    """The session that `events` make, one after the other, of `begin` or of nothing."""
+def fold(
+    events: Iterable[Event], begin: Session | None = None, *, seen_as: Session | None = None
+) -> Session:
+    """The session that `events` make, one after the other, of `begin` or of nothing.
+
+    Cursors move without events: with `seen_as` they are taken from there.
+    """
     session = reduce(lambda state, event: apply(state, event, body_of(event)), events, begin)
     assert session is not None, "a session has events"
-    return session
+    return session if seen_as is None else with_seen(session, _cursors(seen_as))
+
+
+def with_seen(session: Session, seen: Mapping[str, int]) -> Session:
+    """`session` with these cursors; who has none has seen nothing."""
+    participants = {
+        user: replace(each, seen=seen.get(user, 0)) for user, each in session.participants.items()
+    }
+    return replace(session, participants=participants)
+
+
+def _cursors(session: Session) -> dict[str, int]:
+    return {user: each.seen for user, each in session.participants.items()}
 
 
 def _added(bodies: Iterable[Body]) -> list[str]:
@@ -279,6 +295,7 @@ class FakeWatcher:
 
     def __init__(self, connection: str = "c1") -> None:
         self.connection = connection
+        #: What is followed; to be registered alone sends nothing.
         self.watching: set[UUID] = set()
         self.registered: list[UUID] = []
         self.follows: list[Follow] = []
@@ -289,11 +306,11 @@ class FakeWatcher:
     async def register(self, session_ids: Sequence[UUID]) -> None:
         self.calls.append("register")
         self.registered += session_ids
-        self.watching.update(session_ids)
 
-    def follow(self, session_id: UUID, *, after: int, head: int) -> None:
+    def follow(self, session_id: UUID, *, after: int, head: int, replay: bool = True) -> None:
         self.calls.append("follow")
-        assert session_id in self.watching, "what is followed is registered before"
+        assert session_id in self.registered, "what is followed is registered before"
+        self.watching.add(session_id)
         self.follows.append(Follow(session_id, after, head))
 
     def forget(self, session_ids: Sequence[UUID]) -> None:
