@@ -283,11 +283,12 @@ def _twice(decide: Callable[[], T]) -> T:
 
 
 class Follow(Struct, frozen=True):
-    """The events after `after` are sent; the session was at `head`."""
+    """The events after `after` are sent, and `live` if that is a replay; `head` was the head."""
 
     session_id: UUID
     after: int
     head: int
+    replay: bool = True
 
 
 class FakeWatcher:
@@ -311,7 +312,7 @@ class FakeWatcher:
         self.calls.append("follow")
         assert session_id in self.registered, "what is followed is registered before"
         self.watching.add(session_id)
-        self.follows.append(Follow(session_id, after, head))
+        self.follows.append(Follow(session_id, after, head, replay))
 
     def forget(self, session_ids: Sequence[UUID]) -> None:
         self.calls.append("forget")

@@ -30,10 +30,11 @@ class Watcher(Protocol):
         """
         ...
 
-    def follow(self, session_id: UUID, *, after: int, head: int) -> None:
+    def follow(self, session_id: UUID, *, after: int, head: int, replay: bool = True) -> None:
         """Send the events after `after`, then `live`, then those to come.
 
         `head` was read after `register`. A session that is followed already goes on from `after`.
+        Without `replay`, it is no replay that the client waits for, and `live` is not sent.
         """
         ...
 

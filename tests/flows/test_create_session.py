@@ -160,10 +160,10 @@ async def test_repeated_key(stage: Stage) -> None:
 
 
 async def test_watches_from_the_beginning(stage: Stage) -> None:
-    """The connection that asked watches the session from its first event on."""
+    """The connection that asked watches the session from its first event on; it is no replay."""
     cast = [NewParticipant("bob", "member")]
     created = await stage.run(create_session, create(participants=cast), connected=True)
-    assert [Follow(created.session_id, after=0, head=2)] == stage.watcher.follows
+    assert [Follow(created.session_id, after=0, head=2, replay=False)] == stage.watcher.follows
     assert {created.session_id} == stage.watcher.watching
 
 
@@ -175,7 +175,7 @@ async def test_a_duplicate_is_watched_from_its_head(stage: Stage) -> None:
     again = await stage.run(create_session, create(), connected=True)
 
     assert replace(created, duplicate=True) == again
-    assert [Follow(created.session_id, after=2, head=2)] == stage.watcher.follows
+    assert [Follow(created.session_id, after=2, head=2, replay=False)] == stage.watcher.follows
     assert stage.calls[-5:] == ["register", "create", "register", "standings", "follow"]
 
 
@@ -183,7 +183,7 @@ async def test_a_duplicate_that_is_watched_goes_on(stage: Stage) -> None:
     """Repeating the key where the session is watched skips nothing that is still to be sent."""
     created = await stage.run(create_session, create(), connected=True)
     await stage.run(create_session, create(), connected=True)
-    assert [Follow(created.session_id, after=0, head=1)] == stage.watcher.follows
+    assert [Follow(created.session_id, after=0, head=1, replay=False)] == stage.watcher.follows
 
 
 async def test_a_duplicate_that_was_unwatched(stage: Stage) -> None:
@@ -192,7 +192,7 @@ async def test_a_duplicate_that_was_unwatched(stage: Stage) -> None:
     ids = [created.session_id]
     await stage.run(unwatch_sessions, UnwatchSessions(session_ids=ids), connected=True)
     await stage.run(create_session, create(), connected=True)
-    assert Follow(created.session_id, after=1, head=1) == stage.watcher.follows[-1]
+    assert Follow(created.session_id, after=1, head=1, replay=False) == stage.watcher.follows[-1]
 
 
 async def test_a_duplicate_that_one_may_not_watch(stage: Stage) -> None:
@@ -205,7 +205,7 @@ async def test_a_duplicate_that_one_may_not_watch(stage: Stage) -> None:
     assert stage.watcher.follows == []
 
     await stage.run(create_session, create(), by=Actor("ann", authority=True), connected=True)
-    assert [Follow(created.session_id, after=2, head=2)] == stage.watcher.follows
+    assert [Follow(created.session_id, after=2, head=2, replay=False)] == stage.watcher.follows
 
 
 async def test_a_duplicate_that_is_gone(stage: Stage) -> None:
