@@ -31,7 +31,13 @@ def serve(*, host: str, listen_port: int, fd: int | None = None) -> None:
         log_config=None,
         access_log=False,
     )
-    listener = socket.socket(fileno=fd) if fd is not None else config.bind_socket()
-    if fd is None and listen_port == 0:
-        logger.info("Listening on %s:%s", *listener.getsockname()[:2])
+    listener = socket.socket(fileno=fd) if fd is not None else _listen(host, listen_port)
+    address = listener.getsockname()
+    logger.info("listening on %s port %s", *address[:2])
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, listen_port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Many clients may come at once, for example when they all come back after a restart.
+    return socket.create_server((host, listen_port), family=family, backlog=2048)

@@ -125,7 +125,7 @@ class Watches:
 
     # -- cursors -------------------------------------------------------------------------------
 
-    def follow(self, session_id: UUID, *, after: int, head: int) -> Cursor:
+    def follow(self, session_id: UUID, *, after: int, head: int, replay: bool) -> Cursor:
         """A cursor at `after`; it is not fed before `fall_behind`."""
         cursor = self.cursors.get(session_id)
         if cursor is None:
@@ -134,7 +134,7 @@ class Watches:
         cursor.live = False
         cursor.position = after
         cursor.granted = head
-        cursor.replaying = True
+        cursor.replaying = replay
         cursor.lagging = False
         self.hub.follow(session_id, cursor, head=head)
         return cursor
@@ -230,9 +230,10 @@ class RequestWatcher:
         self._registered.extend(session_ids)
         await self._watches.hub.register(session_ids)
 
-    def follow(self, session_id: UUID, *, after: int, head: int) -> None:
+    def follow(self, session_id: UUID, *, after: int, head: int, replay: bool = True) -> None:
         """Send the events after `after`, once the request has been answered."""
-        self._followed.append(self._watches.follow(session_id, after=after, head=head))
+        cursor = self._watches.follow(session_id, after=after, head=head, replay=replay)
+        self._followed.append(cursor)
 
     def forget(self, session_ids: Sequence[UUID]) -> None:
         """Send nothing more of these sessions."""

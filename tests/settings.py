@@ -21,6 +21,7 @@ CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 # In a file, since several threads use it: each needs a connection of its own to one database.
 _directory = Path(tempfile.gettempdir()) / f"flow-sessions-tests-{os.getpid()}"
 _directory.mkdir(exist_ok=True)
+STATIC_ROOT = _directory  # there is nothing collected in it
 DATABASES["default"] = database(f"sqlite:///{_directory / 'db.sqlite3'}")
 DATABASES["default"]["TEST"] = {"NAME": str(_directory / "test.sqlite3")}
 

@@ -1,0 +1,173 @@
+"""The HTTP door."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.test import AsyncClient
+
+from sessions_app.models import Event, Receipt, Session, Ticket, User
+from sessions_app.tokens import redeem_ticket
+from tests.sessions_app.sockets import people
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+async def tokens() -> dict[str, str]:
+    return await sync_to_async(people)("ann", "bob")
+
+
+async def post(
+    name: str, params: Any = None, *, token: str | None = None, **kwargs: Any
+) -> tuple[int, Any]:
+    """The status and the body of `POST /api/flows/<name>/`."""
+    kwargs.setdefault("content_type", "application/json")
+    headers = kwargs.pop("headers", {})
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    client = kwargs.pop("client", None) or AsyncClient()
+    body = {} if params is None else params
+    response = await client.post(f"/api/flows/{name}/", body, headers=headers, **kwargs)
+    return response.status_code, response.json()
+
+
+async def test_a_flow_is_called_by_its_name(tokens: dict[str, str]) -> None:
+    """The params are the body, the result is the answer; a repeated key is a duplicate."""
+    params = {"title": "Roof repair", "key": "c-1"}
+    status, first = await post("create_session", params, token=tokens["ann"])
+    assert (status, first["seq"], first["duplicate"]) == (200, 1, False)
+    assert await post("create_session", params, token=tokens["ann"]) == (
+        200,
+        {**first, "duplicate": True},
+    )
+    assert await Session.objects.acount() == 1
+
+
+async def test_the_key_may_be_a_header(tokens: dict[str, str]) -> None:
+    """`Idempotency-Key` is another spelling of `key`."""
+    headers = {"Idempotency-Key": "c-1"}
+    for duplicate in (False, True):
+        status, body = await post("create_session", {}, token=tokens["ann"], headers=headers)
+        assert (status, body["duplicate"]) == (200, duplicate)
+    status, body = await post(
+        "create_session", {"key": "other"}, token=tokens["ann"], headers=headers
+    )
+    assert (status, body["error"]["data"]["path"]) == (422, "$.key")
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "status", "code", "path"),
+    [
+        ("list_sessions", "{", 400, "parse_error", None),
+        ("list_sessions", "", 400, "parse_error", None),
+        ("list_sessions", '{"limit":NaN}', 400, "parse_error", None),
+        ("list_sessions", "[]", 422, "invalid_input", "$"),
+        ("list_sessions", '{"limit":0}', 422, "invalid_input", "$.limit"),
+        ("list_sessions", '{"colour":1}', 422, "invalid_input", "$.colour"),
+        ("create_session", '{"title":"a\\u0000","key":"k"}', 422, "invalid_input", "$.title"),
+        ("create_session", '{"title":"a\\ud800","key":"k"}', 422, "invalid_input", "$.title"),
+        ("create_session", "{}", 422, "invalid_input", "$.key"),
+        ("nope", "{}", 404, "method_not_found", None),
+        ("watch_sessions", '{"sessions":[]}', 404, "method_not_found", None),
+        ("unwatch_sessions", '{"session_ids":[]}', 404, "method_not_found", None),
+        ("signal", "{}", 404, "method_not_found", None),
+        (
+            "get_session",
+            f'{{"session_id":"{uuid4()}"}}',
+            404,
+            "session_not_found",
+            None,
+        ),
+        ("list_sessions", " " * 65_537, 413, "too_large", None),
+        ("list_sessions", " " * 3_000_000, 413, "too_large", None),
+    ],
+)
+async def test_what_is_wrong_has_its_status_and_its_code(
+    tokens: dict[str, str], name: str, body: str, status: int, code: str, path: str | None
+) -> None:
+    """An error is that of the socket, under the status of the table; nothing has changed."""
+    answer, problem = await post(name, body, token=tokens["ann"])
+    data = problem["error"]["data"]
+    assert (answer, data["code"], data.get("path")) == (status, code, path)
+    assert await Event.objects.acount() == 0
+    assert await Receipt.objects.acount() == 0
+
+
+@pytest.mark.parametrize("header", [None, "Bearer nope", "Basic x", ""])
+async def test_nobody_may_do_nothing(header: str | None) -> None:
+    """Without a good token or a cookie everything is 401, whether it exists or not."""
+    headers = {} if header is None else {"Authorization": header}
+    for name in ("list_sessions", "nope"):
+        status, body = await post(name, headers=headers)
+        assert (status, body["error"]["data"]["code"]) == (401, "unauthenticated")
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data"]
+)
+async def test_only_json_is_taken(tokens: dict[str, str], content_type: str) -> None:
+    """A body of a kind that any page may send is refused."""
+    status, body = await post(
+        "create_session", "key=k", token=tokens["ann"], content_type=content_type
+    )
+    assert (status, body["error"]["data"]["code"]) == (415, "invalid_request")
+    assert await Session.objects.acount() == 0
+
+
+async def signed_in(name: str) -> AsyncClient:
+    """A browser in which a user has signed in."""
+    client = AsyncClient(enforce_csrf_checks=True)
+    await client.aforce_login(await User.objects.aget(username=name))
+    return client
+
+
+async def test_with_a_cookie_the_page_must_be_ours(tokens: dict[str, str]) -> None:
+    """A cookie alone is not enough; with the CSRF token of our own page it is."""
+    client = await signed_in("ann")
+    status, body = await post("create_session", {"key": "k"}, client=client)
+    assert (status, body["error"]["data"]["code"]) == (403, "forbidden")
+    assert await Session.objects.acount() == 0
+    client.cookies["csrftoken"] = "a" * 32
+    headers = {"X-CSRFToken": "a" * 32}
+    evil = {**headers, "Origin": "https://evil.example"}
+    assert (await post("create_session", {"key": "k"}, client=client, headers=evil))[0] == 403
+    status, body = await post("create_session", {"key": "k"}, client=client, headers=headers)
+    assert (status, body["duplicate"]) == (200, False)
+    owner = await Session.objects.values_list("owner__username", flat=True).aget()
+    assert owner == "ann"
+
+
+async def test_a_ticket_is_for_who_asked(tokens: dict[str, str]) -> None:
+    """A ticket is a word, stored as a digest, that stands for the one who asked for it."""
+    headers = {"Authorization": f"Bearer {tokens['bob']}"}
+    response = await AsyncClient().post("/api/tickets/", headers=headers)
+    ticket = response.json()["ticket"]
+    assert response.json()["expires_in_ms"] == 30_000
+    assert not await Ticket.objects.filter(digest=ticket).aexists()
+    by_ticket = await post("list_sessions", token=ticket)
+    assert by_ticket[0] == 401
+    user = await sync_to_async(redeem_ticket)(ticket)
+    assert user is not None
+    assert user.username == "bob"
+
+
+async def test_a_ticket_is_not_for_nobody(tokens: dict[str, str]) -> None:
+    """Who is not recognised gets no ticket."""
+    response = await AsyncClient().post("/api/tickets/")
+    assert response.status_code == 401
+    assert await Ticket.objects.acount() == 0
+
+
+@pytest.mark.parametrize("path", ["/healthz/live", "/healthz/ready"])
+async def test_health_is_told_to_anybody_who_asks(path: str) -> None:
+    """Whoever supervises the process learns that it lives and can serve; by GET only."""
+    assert (await AsyncClient().get(path)).status_code == 200
+    assert (await AsyncClient().post(path)).status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/api/flows/list_sessions/", "/api/tickets/"])
+async def test_what_acts_is_posted(path: str) -> None:
+    """Nothing that acts or tells is to be had by GET."""
+    assert (await AsyncClient().get(path)).status_code == 405
