@@ -3,7 +3,6 @@
 from typing import Annotated
 from uuid import UUID
 
-from flows.engine import Context, flow, maybe, need
 from msgspec import Meta, Struct
 
 from flows.actor import Actor
@@ -12,6 +11,7 @@ from flows.atoms.ids import NewId, new_id
 from flows.atoms.limits import Limits, limits
 from flows.atoms.sessions import Created, Sessions, sessions
 from flows.atoms.watcher import Watcher, watcher
+from flows.engine import Context, flow, maybe, need
 from flows.errors import (
     Forbidden,
     InvalidValue,

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-from flows.engine import Context, flow, need
 from msgspec import UNSET
 
 from flows.actor import Actor
 from flows.atoms.actor import actor
 from flows.atoms.sessions import Committed, Sessions, sessions
+from flows.engine import Context, flow, need
 from flows.errors import AlreadyDone, Forbidden, KeyConflict, SessionNotFound, Unavailable
 from flows.events import Body, Role, SessionEnded
 from flows.input import Reason, SessionMutation

@@ -2,12 +2,12 @@
 
 from uuid import UUID
 
-from flows.engine import Context, flow, need
 from msgspec import Struct
 
 from flows.actor import Actor
 from flows.atoms.actor import actor
 from flows.atoms.sessions import Sessions, sessions
+from flows.engine import Context, flow, need
 from flows.errors import SessionNotFound, Unavailable
 from flows.events import Role
 from flows.input import Input, Metadata

@@ -19,8 +19,8 @@ MAX_INT = 2**53 - 1
 METADATA_BYTES = 16 * 1024
 METADATA_DEPTH = 32
 
-# Part of the published schema, so a pattern that means the same in ECMA-262. `$` also matches before
-# a trailing newline, which is storable, too.
+# Part of the published schema, so it has to mean the same in ECMA-262, which knows no `\A` and `\Z`.
+# `$` also matches before a trailing newline; that is storable, too.
 STORABLE = r"^[^\x00\ud800-\udfff]*$"
 
 Title: TypeAlias = Annotated[str, Meta(max_length=200, pattern=STORABLE)]

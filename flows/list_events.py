@@ -3,12 +3,12 @@
 from typing import Annotated, TypeAlias
 from uuid import UUID
 
-from flows.engine import Context, flow, need
 from msgspec import Meta, Struct
 
 from flows.actor import Actor
 from flows.atoms.actor import actor
 from flows.atoms.sessions import Sessions, sessions
+from flows.engine import Context, flow, need
 from flows.errors import SessionNotFound, Unavailable
 from flows.events import Event, Kind
 from flows.input import Input, Position

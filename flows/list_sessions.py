@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Annotated, TypeAlias
 
 import msgspec
-from flows.engine import Context, flow, need
 from msgspec import Meta, Struct
 
 from flows.actor import Actor
 from flows.atoms.actor import actor
 from flows.atoms.sessions import Bookmark, Sessions, Summary, sessions
+from flows.engine import Context, flow, need
 from flows.errors import InvalidValue, Unavailable
 from flows.events import timestamp
 from flows.input import Input, Search

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from flows.engine import Context, flow, maybe, need
 from msgspec import Struct
 
 from flows.actor import Actor
@@ -10,6 +9,7 @@ from flows.atoms.actor import actor
 from flows.atoms.announcer import Announcer, announcer
 from flows.atoms.sessions import Sessions, sessions
 from flows.atoms.watcher import Watcher, watcher
+from flows.engine import Context, flow, maybe, need
 from flows.errors import InvalidValue, SessionNotFound, Unavailable
 from flows.events import Role
 from flows.input import Input, Position

@@ -1,8 +1,8 @@
 """Ask whether anybody is there."""
 
-from flows.engine import Context, flow
 from msgspec import Struct
 
+from flows.engine import Context, flow
 from flows.input import Input
 
 

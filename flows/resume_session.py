@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 
-from flows.engine import Context, flow, need
-
 from flows.actor import Actor
 from flows.atoms.actor import actor
 from flows.atoms.sessions import Committed, Sessions, sessions
+from flows.engine import Context, flow, need
 from flows.errors import AlreadyDone, Forbidden, KeyConflict, SessionNotFound, Unavailable
 from flows.events import Body, Role, SessionResumed
 from flows.input import SessionMutation

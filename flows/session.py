@@ -119,18 +119,20 @@ def apply(session: Session | None, event: Event, body: Body) -> Session:
 
 
 def _begun(event: Event, body: Body) -> Session:
-    if not isinstance(body, SessionCreated):
-        raise ValueError(f"a log begins with a session's creation, not with {body.kind}")
-    return Session(
-        session_id=event.session_id,
-        seq=event.seq,
-        title=body.title,
-        status=Status.OPEN,
-        metadata=body.metadata,
-        created_at=event.at,
-        ended_at=None,
-        participants={event.actor: Participant(event.actor, Role.OWNER)},
-    )
+    match body:
+        case SessionCreated(title=title, metadata=metadata):
+            return Session(
+                session_id=event.session_id,
+                seq=event.seq,
+                title=title,
+                status=Status.OPEN,
+                metadata=metadata,
+                created_at=event.at,
+                ended_at=None,
+                participants={event.actor: Participant(event.actor, Role.OWNER)},
+            )
+        case _:
+            raise ValueError(f"a log begins with a session's creation, not with {body.kind}")
 
 
 def _changed(session: Session, event: Event, body: Body) -> Session:
@@ -150,5 +152,5 @@ def _changed(session: Session, event: Event, body: Body) -> Session:
             return replace(session, participants=others)
         case MessageSent():
             return session
-        case SessionCreated():
+        case SessionCreated():  # pragma: no branch - there are no other bodies
             raise ValueError("a session is created once")

@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
-from flows.engine import Context, flow, need
 from msgspec import Struct
 
 from flows.atoms.watcher import Watcher, watcher
+from flows.engine import Context, flow, need
 from flows.input import Input
 
 

@@ -3,7 +3,6 @@
 from typing import Annotated, TypeAlias
 from uuid import UUID
 
-from flows.engine import Context, flow, need
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from flows.actor import Actor
@@ -11,6 +10,7 @@ from flows.atoms.actor import actor
 from flows.atoms.limits import Limits, limits
 from flows.atoms.sessions import Sessions, Standing, sessions
 from flows.atoms.watcher import Watcher, watcher
+from flows.engine import Context, flow, need
 from flows.errors import (
     InvalidValue,
     LimitReached,

@@ -1,7 +1,6 @@
 """Who is asking: bound anew for every request."""
 
-from flows.engine import Tag
-
 from flows.actor import Actor
+from flows.engine import Tag
 
 actor = Tag[Actor]("actor")

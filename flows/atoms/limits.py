@@ -1,7 +1,8 @@
 """How much the server grants to one connection and to one user."""
 
-from flows.engine import atom
 from msgspec import Struct
+
+from flows.engine import atom
 
 
 class Rate(Struct, frozen=True):

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
-from flows.engine import Port
 from msgspec import Struct
 
 from flows.actor import Actor
+from flows.engine import Port
 from flows.events import Body, Event, Kind, Role
 from flows.input import Mutation, SessionMutation
 from flows.session import Session, Status
