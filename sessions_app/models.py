@@ -66,7 +66,10 @@ class Session(models.Model):
 class Participant(models.Model):
     """Somebody who takes part, or did (`left_seq`), and how far they have read (`seen_seq`)."""
 
-    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="participants")
+    # No index of its own: that of `participant_once` begins with the session.
+    session = models.ForeignKey(
+        Session, on_delete=models.CASCADE, related_name="participants", db_index=False
+    )
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="participations")
     role = models.CharField(max_length=8, choices=_choices(Role))
     joined_seq = models.PositiveBigIntegerField()
@@ -96,7 +99,10 @@ class Participant(models.Model):
 class Event(models.Model):
     """One entry of a session's log. Written once, never changed."""
 
-    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="events")
+    # No index of its own: that of `event_seq_once` begins with the session.
+    session = models.ForeignKey(
+        Session, on_delete=models.CASCADE, related_name="events", db_index=False
+    )
     seq = models.PositiveBigIntegerField()
     kind = models.CharField(max_length=32)
     actor = models.CharField(max_length=150)
@@ -124,6 +130,7 @@ class Receipt(models.Model):
     key = models.CharField(max_length=64)
     flow = models.CharField(max_length=64)
     fingerprint = models.BinaryField(max_length=32)
+    # Its index finds what goes with a session that is deleted.
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="receipts")
     seq = models.PositiveBigIntegerField()
     at = models.DateTimeField()

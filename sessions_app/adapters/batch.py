@@ -18,7 +18,7 @@ from flows.session import Participant, Session, apply
 from sessions_app import models
 from sessions_app.adapters.rows import Moment, Stored, load_sessions, moment
 from sessions_app.adapters.seats import Seats
-from sessions_app.adapters.statements import Keyed, NewEvent, Progress, Receipt, Statements
+from sessions_app.adapters.statements import Keyed, NewEvent, Progress, Receipt, statements
 
 T = TypeVar("T")
 
@@ -107,7 +107,7 @@ class Batch:
         self._using = using
         self._now = now
         self._known = known
-        self._statements = Statements(connections[using])
+        self._statements = statements(connections[using])
         #: Each session as the turns so far have left it.
         self.sessions: dict[UUID, Stored] = {}
         #: Each session as it is stored, to see what has to be stored anew.

@@ -10,8 +10,11 @@ from secrets import token_hex
 from typing import Any
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Lower
+from django.dispatch import receiver
 
 from flows.actor import Actor
 from flows.atoms.sessions import Bookmark, EventPage, Standing, Summary
@@ -48,38 +51,46 @@ def list_for(
     limit: int,
     using: str,
 ) -> list[Summary]:
-    """One query. Case is ignored as far as the database can: SQLite only knows that of ASCII."""
-    sessions = models.Session.objects.using(using)
-    mine = _seat_of(user.name)
-    found = sessions.annotate(
-        role=Subquery(mine.values("role")),
-        seen=Coalesce(Subquery(mine.values("seen_seq")), Value(0)),
-    )
-    if not user.authority:
-        found = found.filter(
-            participants__user__username=user.name, participants__left_seq__isnull=True
-        )
+    """One query, of the seats of `user` or, with authority, of all sessions."""
+    found, of = _all_sessions(user.name, using) if user.authority else _seats(user.name, using)
     if status is not None:
-        found = found.filter(status=status)
+        found = found.filter(**{f"{of}status": status})
     if search:
-        found = found.filter(title__icontains=search)
+        # Both sides in small letters, and not `icontains`: SQLite has that for ASCII only.
+        found = found.annotate(plain_title=Lower(f"{of}title"))
+        found = found.filter(plain_title__contains=search.lower())
     if before is not None:
-        found = found.filter(_after(before))
-    columns = ("id", "title", "status", "role", "last_seq", "seen", "last_activity")
+        found = found.filter(_after(before, of))
+    listed = found.order_by(f"-{of}last_activity", f"-{of}id").values_list(
+        *(f"{of}{name}" for name in ("id", "title", "status", "last_seq", "last_activity")),
+        "role",
+        "seen_seq",
+    )
     return [
         Summary(
             session_id=session_id,
             title=title,
             status=Status(status),
-            role=role and Role(role),
+            role=Role(role) if role else None,
             head=head,
-            seen=seen,
+            seen=seen or 0,
             last_activity=timestamp(last_activity),
         )
-        for session_id, title, status, role, head, seen, last_activity in found.order_by(
-            "-last_activity", "-id"
-        ).values_list(*columns)[:limit]
+        for session_id, title, status, head, last_activity, role, seen in listed[:limit]
     ]
+
+
+def _seats(user: str, using: str) -> tuple[QuerySet[Any], str]:
+    seats = models.Participant.objects.using(using)
+    return seats.filter(user__username=user, left_seq=None), "session__"
+
+
+def _all_sessions(user: str, using: str) -> tuple[QuerySet[Any], str]:
+    mine = _seat_of(user)
+    sessions = models.Session.objects.using(using).annotate(
+        role=Subquery(mine.values("role")), seen_seq=Subquery(mine.values("seen_seq"))
+    )
+    return sessions, ""
 
 
 def _seat_of(user: str) -> QuerySet[models.Participant]:
@@ -88,12 +99,23 @@ def _seat_of(user: str) -> QuerySet[models.Participant]:
     )
 
 
-def _after(bookmark: Bookmark) -> Q:
+def _after(bookmark: Bookmark, of: str) -> Q:
     at = datetime.fromisoformat(bookmark.last_activity)
+    earlier = Q(**{f"{of}last_activity__lt": at})
+    same = Q(**{f"{of}last_activity": at, f"{of}id__lt": bookmark.session_id})
     # The first condition says nothing new; with it, the index is entered at the right place.
-    return Q(last_activity__lte=at) & (
-        Q(last_activity__lt=at) | Q(last_activity=at, id__lt=bookmark.session_id)
-    )
+    return Q(**{f"{of}last_activity__lte": at}) & (earlier | same)
+
+
+@receiver(connection_created)
+def teach_letters(connection: BaseDatabaseWrapper, **_: object) -> None:
+    """SQLite's own `lower` knows the letters of ASCII only."""
+    if connection.vendor == "sqlite":
+        connection.connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
 
 
 def events(

@@ -82,9 +82,9 @@ def load_sessions(session_ids: Collection[UUID], *, using: str) -> dict[UUID, St
 def _stored(rows: Sequence[_StateRow], metadata: Metadata) -> Stored:
     session_id, seq, title, status, created_at, ended_at, last_activity, *_ = rows[0]
     participants = {
-        user: Participant(user, Role(role), seen or 0)
+        user: Participant(user, Role(role), seen)
         for *_, user, role, seen in rows
-        if user is not None
+        if user is not None and role is not None and seen is not None
     }
     session = Session(
         session_id=session_id,
@@ -93,7 +93,7 @@ def _stored(rows: Sequence[_StateRow], metadata: Metadata) -> Stored:
         status=Status(status),
         metadata=metadata,
         created_at=timestamp(created_at),
-        ended_at=ended_at and timestamp(ended_at),
+        ended_at=timestamp(ended_at) if ended_at else None,
         participants=participants,
     )
     return Stored(session, moment(last_activity))

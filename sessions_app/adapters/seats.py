@@ -1,5 +1,6 @@
 """How participants come, go and change their roles, gathered until they are stored."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,11 +12,10 @@ from sessions_app import models
 
 @dataclass(slots=True)
 class Seat:
-    """What becomes of one participant's row; None: stays as it is."""
+    """A seat that is taken, or taken again: everything in its row is new."""
 
-    role: Role | None = None
-    #: Takes (or takes again) a seat: everything in the row is new.
-    joined: int | None = None
+    role: Role
+    joined: int
     left: int | None = None
 
 
@@ -23,57 +23,66 @@ class Seats:
     """The changes of one batch, by session and user."""
 
     def __init__(self) -> None:
-        self._seats: dict[tuple[UUID, str], Seat] = {}
+        self._taken: dict[tuple[UUID, str], Seat] = {}
+        #: Of seats that were taken before: the columns that change.
+        self._changed: dict[tuple[UUID, str], dict[str, Any]] = {}
 
     def note(self, event: Event, body: Body, before: Session | None) -> str | None:
         """Note what `event` changes in a session that was as `before`; who joins, if anybody."""
+        present = before.participants if before else {}
         match body:
             case SessionCreated():
-                return self._join(event, event.actor, Role.OWNER)
+                return self._take(event, event.actor, Role.OWNER)
+            case ParticipantAdded(user=user, role=role) if user in present:
+                self._change_role(event, user, role)
             case ParticipantAdded(user=user, role=role):
-                if before is None or user not in before.participants:
-                    return self._join(event, user, role)
-                self._seat(event, user).role = role
-            case ParticipantRemoved(user=user):
-                if before is not None and user in before.participants:
-                    self._seat(event, user).left = event.seq
+                return self._take(event, user, role)
+            case ParticipantRemoved(user=user) if user in present:
+                self._leave(event, user)
             case _:
                 pass
         return None
 
-    def store(self, user_ids: dict[str, int], *, using: str) -> None:
+    def store(self, user_ids: Mapping[str, int], *, using: str) -> None:
         """Write the changes down. `user_ids` has everybody who joins."""
         rows = models.Participant.objects.using(using)
-        joining: list[models.Participant] = []
-        for (session_id, user), seat in self._seats.items():
-            if seat.joined is None:
-                changes: dict[str, Any] = {} if seat.role is None else {"role": seat.role}
-                if seat.left is not None:
-                    changes["left_seq"] = seat.left
-                rows.filter(session=session_id, user__username=user).update(**changes)
-                continue
-            joining.append(
-                models.Participant(
-                    session_id=session_id,
-                    user_id=user_ids[user],
-                    role=seat.role,
-                    joined_seq=seat.joined,
-                    left_seq=seat.left,
-                    seen_seq=0,
-                )
-            )
-        if joining:
+        for (session_id, user), columns in self._changed.items():
+            rows.filter(session=session_id, user__username=user).update(**columns)
+        if self._taken:
             # Who comes back takes the row they had: the cursor begins anew, as in the fold.
             rows.bulk_create(
-                joining,
+                [
+                    models.Participant(
+                        session_id=session_id,
+                        user_id=user_ids[user],
+                        role=seat.role,
+                        joined_seq=seat.joined,
+                        left_seq=seat.left,
+                        seen_seq=0,
+                    )
+                    for (session_id, user), seat in self._taken.items()
+                ],
                 update_conflicts=True,
                 unique_fields=["session", "user"],
                 update_fields=["role", "joined_seq", "left_seq", "seen_seq"],
             )
 
-    def _join(self, event: Event, user: str, role: Role) -> str:
-        self._seats[event.session_id, user] = Seat(role=role, joined=event.seq)
+    def _take(self, event: Event, user: str, role: Role) -> str:
+        place = (event.session_id, user)
+        self._changed.pop(place, None)
+        self._taken[place] = Seat(role, event.seq)
         return user
 
-    def _seat(self, event: Event, user: str) -> Seat:
-        return self._seats.setdefault((event.session_id, user), Seat())
+    def _change_role(self, event: Event, user: str, role: Role) -> None:
+        place = (event.session_id, user)
+        if seat := self._taken.get(place):
+            seat.role = role
+        else:
+            self._changed.setdefault(place, {})["role"] = role
+
+    def _leave(self, event: Event, user: str) -> None:
+        place = (event.session_id, user)
+        if seat := self._taken.get(place):
+            seat.left = event.seq
+        else:
+            self._changed.setdefault(place, {})["left_seq"] = event.seq

@@ -1,6 +1,7 @@
 """The kinds of writes that the port has, and what each does in its turn."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 from uuid import UUID
 
 from flows.actor import Actor
@@ -10,22 +11,25 @@ from flows.events import Body, ParticipantAdded
 from flows.input import Mutation, SessionMutation
 from flows.session import Session
 from sessions_app.adapters.batch import Batch, Origin, Write
-from sessions_app.adapters.statements import Keyed, Receipt
+from sessions_app.adapters.statements import Receipt
 from sessions_app.tracing import trace
 
+T = TypeVar("T")
 
-class _Keyed:
-    """An input whose key makes it safe to repeat: the same input gets the first result."""
 
-    def __init__(self, input: Mutation, by: Actor) -> None:
-        self.keyed: Keyed = (by.name, input.key)
-        self.origin = Origin(by.name, input.key, trace.get())
+class Repeatable(Write[T]):
+    """A write whose key makes it safe to repeat: the same input gets the first result."""
+
+    def __init__(self, session_id: UUID, input: Mutation, by: Actor) -> None:
+        self.session_id = session_id
+        self.keyed = self._keyed = (by.name, input.key)
+        self._origin = Origin(by.name, input.key, trace.get())
         self._flow = input.flow_name
         self._fingerprint = input.fingerprint()
 
     def first_result(self, batch: Batch) -> Receipt | None:
         """What came of this input the first time. Raises KeyConflict if the key is another's."""
-        receipt = batch.receipts.get(self.keyed)
+        receipt = batch.receipts.get(self._keyed)
         if receipt is None:
             return None
         if (receipt.flow, receipt.fingerprint) != (self._flow, self._fingerprint):
@@ -34,19 +38,18 @@ class _Keyed:
 
     def append(self, batch: Batch, session_id: UUID, bodies: Sequence[Body]) -> int:
         """Have `bodies` happen and keep what came of it; the session's seq afterwards."""
-        seq = batch.append(session_id, bodies, self.origin)
-        batch.keep_receipt(self.keyed, Receipt(self._flow, self._fingerprint, session_id, seq))
+        seq = batch.append(session_id, bodies, self._origin)
+        batch.keep_receipt(self._keyed, Receipt(self._flow, self._fingerprint, session_id, seq))
         return seq
 
 
-class Creation(_Keyed, Write[Created]):
+class Creation(Repeatable[Created]):
     """A session begins."""
 
     def __init__(
         self, input: Mutation, by: Actor, session_id: UUID, bodies: Sequence[Body]
     ) -> None:
-        super().__init__(input, by)
-        self.session_id = session_id
+        super().__init__(session_id, input, by)
         self._bodies = bodies
         self.users = {
             by.name,
@@ -60,12 +63,11 @@ class Creation(_Keyed, Write[Created]):
         return Created(self.session_id, seq, duplicate=False)
 
 
-class Commit(_Keyed, Write[Committed]):
+class Commit(Repeatable[Committed]):
     """A rule decides what happens in a session."""
 
     def __init__(self, input: SessionMutation, by: Actor, decide: Decide) -> None:
-        super().__init__(input, by)
-        self.session_id = input.session_id
+        super().__init__(input.session_id, input, by)
         self._decide = decide
 
     def take_turn(self, batch: Batch) -> Committed:
@@ -81,9 +83,9 @@ class Cursor(Write[bool]):
 
     def __init__(self, session_id: UUID, by: Actor, decide: Callable[[Session], int]) -> None:
         self.session_id = session_id
-        self.reader = by.name
+        self.reader = self._user = by.name
         self._decide = decide
 
     def take_turn(self, batch: Batch) -> bool:
         seq = self._decide(batch.session(self.session_id))
-        return batch.move_cursor(self.session_id, self.reader, seq)
+        return batch.move_cursor(self.session_id, self._user, seq)
