@@ -1,0 +1,79 @@
+"""What goes wrong in the engine itself.
+
+    EngineError
+    ├── InvalidDefinition    a node, a flow, a preset or a use of one that cannot work
+    ├── MissingDependency    nothing provides a node
+    ├── DependencyCycle      nodes that wait for each other
+    ├── InvalidInput         an input that is not what the flow takes
+    └── Closed               a scope, context or handle used outside its lifetime
+
+What flows refuse is none of this: faults are ordinary exceptions of the project.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flows.engine.nodes import Node
+
+
+class EngineError(Exception):
+    """The root of what the engine raises of its own."""
+
+
+class InvalidDefinition(EngineError):
+    """`subject` (a function, perhaps with a parameter) cannot work, for `reason`."""
+
+    def __init__(self, subject: str, reason: str) -> None:
+        super().__init__(subject, reason)
+        self.subject = subject
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.reason}"
+
+
+class MissingDependency(EngineError):
+    """Nothing provides `node`, which is the last of `path`: names, from the flow that was asked."""
+
+    def __init__(self, node: "Node", path: tuple[str, ...]) -> None:
+        super().__init__(node, path)
+        self.node = node
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"Nothing provides {' -> '.join(self.path)}: {self.node.remedy}"
+
+
+class DependencyCycle(EngineError):
+    """Nodes need each other: `path` is names, the last of which stands in it before."""
+
+    def __init__(self, path: tuple[str, ...]) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"Dependencies go round in a circle: {' -> '.join(self.path)}"
+
+
+class InvalidInput(EngineError):
+    """The input of `flow` (its name) is wrong at `path` (`$.text`), for `reason`."""
+
+    def __init__(self, flow: str, path: str, reason: str) -> None:
+        super().__init__(flow, path, reason)
+        self.flow = flow
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.flow}: {self.reason} - at `{self.path}`"
+
+
+class Closed(EngineError):
+    """`subject` is used before it was opened or after it was closed."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(subject)
+        self.subject = subject
+
+    def __str__(self) -> str:
+        return f"{self.subject} is not open"

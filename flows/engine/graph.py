@@ -1,0 +1,116 @@
+"""The graph of what flows need, as data and as a check."""
+
+from collections.abc import Iterable, Iterator, Mapping, Set
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import Struct
+
+from flows.engine.errors import DependencyCycle, MissingDependency
+from flows.engine.nodes import MISSING, Atom, Flow, Node, Port, Resource, Tag
+from flows.engine.presets import Given
+
+if TYPE_CHECKING:
+    from flows.engine.wiring import Wirings
+
+
+class Graph(Struct, frozen=True):
+    """Nodes as (name, kind) and edges as (from, to), names both, in the order they are met."""
+
+    nodes: tuple[tuple[str, str], ...]
+    edges: tuple[tuple[str, str], ...]
+
+    def to_mermaid(self) -> str:
+        """The graph as a Mermaid flowchart."""
+        ids = {name: f"n{index}" for index, (name, _) in enumerate(self.nodes)}
+        lines = [f'    {ids[name]}["{name} ({kind})"]' for name, kind in self.nodes]
+        lines += [f"    {ids[source]} --> {ids[target]}" for source, target in self.edges]
+        return "\n".join(["flowchart LR", *lines, ""])
+
+
+def graph(flows: Iterable[Flow[Any, Any]]) -> Graph:
+    """What `flows` need, directly or not, handles followed, as it is declared."""
+    nodes: dict[Node, None] = dict.fromkeys(flows)
+    todo = list(nodes)
+    edges: dict[tuple[str, str], None] = {}
+    for node in todo:
+        for needed in node.needs.values():
+            edges[node.name, needed.name] = None
+            if needed not in nodes:
+                nodes[needed] = None
+                todo.append(needed)
+    return Graph(tuple((each.name, each.kind) for each in nodes), tuple(edges))
+
+
+class Place(NamedTuple):
+    """A node, and the flow whose own tags it can read, if any."""
+
+    node: Node
+    owner: Flow[Any, Any] | None
+
+
+def check(flow: Flow[Any, Any], wirings: "Wirings", provided: Set[Tag[Any]]) -> None:
+    """Raise if `flow`, or a flow that it can call, could not run where `provided` is bound.
+
+    Handles are followed. A ring of flows is recursion; any other ring is a cycle.
+    """
+    start = wirings.target(flow)
+    routes: dict[Place, tuple[str, ...]] = {Place(start, start): (start.name,)}
+    todo = list(routes)
+    below: dict[Place, list[Place]] = {}
+    for place in todo:
+        below[place] = list(_below(place, routes[place], wirings, provided))
+        for needed in below[place]:
+            if needed not in routes:
+                routes[needed] = (*routes[place], needed.node.name)
+                todo.append(needed)
+    for place in todo:
+        ring = None if isinstance(place.node, Flow) else _ring(place, below)
+        if ring:
+            raise DependencyCycle(routes[place] + ring)
+
+
+def _below(
+    place: Place, route: tuple[str, ...], wirings: "Wirings", provided: Set[Tag[Any]]
+) -> Iterator[Place]:
+    """What is needed in `place`; MissingDependency at the first that nothing provides."""
+    for want in place.node.wants:
+        found = wirings.stand_in(want.node)
+        if isinstance(found, Given):
+            continue
+        if isinstance(found, Port):
+            raise MissingDependency(found, (*route, found.name))
+        if isinstance(found, Tag):
+            found = _bound(found, place, wirings, provided)
+            if found is MISSING and want.how == "need":
+                raise MissingDependency(want.node, (*route, want.node.name))
+        if isinstance(found, Flow):
+            target = wirings.target(found)
+            yield Place(target, target)
+        elif isinstance(found, Atom | Resource):
+            per_exec = isinstance(found, Resource) and found.per == "exec"
+            yield Place(found, place.owner if per_exec else None)
+
+
+def _bound(tag: Tag[Any], place: Place, wirings: "Wirings", provided: Set[Tag[Any]]) -> Any:
+    """The value of a tag as far as it is known beforehand; None where it is known to have one."""
+    if tag in provided and not isinstance(place.node, Atom):
+        return None
+    own = place.owner.own if place.owner is not None else None
+    for level in (wirings.tags, own or {}):
+        if tag in level:
+            return level[tag][0]
+    return tag.default
+
+
+def _ring(start: Place, below: Mapping[Place, list[Place]]) -> tuple[str, ...]:
+    """The names on the shortest way from `start` back to it; none if there is no way."""
+    routes: dict[Place, tuple[str, ...]] = {start: ()}
+    todo = [start]
+    for place in todo:
+        for needed in below[place]:
+            if needed == start:
+                return (*routes[place], start.node.name)
+            if needed not in routes:
+                routes[needed] = (*routes[place], needed.node.name)
+                todo.append(needed)
+    return ()

@@ -1,0 +1,186 @@
+"""What a graph is made of: atoms, ports, resources, tags and flows. They hold no state of a scope."""
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from types import EllipsisType
+from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+
+from flows.engine.errors import InvalidDefinition
+
+T = TypeVar("T")
+InputT = TypeVar("InputT", contravariant=True)
+OutputT = TypeVar("OutputT")
+
+
+class Missing(Enum):
+    """No value: None is one."""
+
+    MISSING = "missing"
+
+
+MISSING: Final = Missing.MISSING
+
+How: TypeAlias = Literal["need", "maybe", "every"]
+Per: TypeAlias = Literal["context", "exec"]
+
+
+class Shape(Enum):
+    """The four ways to make a value."""
+
+    PLAIN = "function"
+    ASYNC = "async function"
+    GENERATOR = "generator"
+    ASYNC_GENERATOR = "async generator"
+
+
+class Want(NamedTuple):
+    """One dependency: the parameter it is given as, how it is wanted, and of what."""
+
+    name: str
+    how: How
+    node: "Node"
+
+
+class Node:
+    """What can be depended on. `function` makes it from its `wants`; two nodes are never equal."""
+
+    __slots__ = ("__weakref__", "function", "name", "shape", "wants")
+    kind: ClassVar[str] = "node"
+    remedy: ClassVar[str] = "pass it as a keyword argument"
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any] | None = None,
+        shape: Shape = Shape.PLAIN,
+        wants: tuple[Want, ...] = (),
+    ) -> None:
+        self.name = name
+        self.function = function
+        self.shape = shape
+        self.wants = wants
+
+    @property
+    def needs(self) -> Mapping[str, "Node"]:
+        """What it depends on, by parameter."""
+        return {want.name: want.node for want in self.wants}
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name}>"
+
+
+class Atom(Node, Generic[T]):
+    """A value made once per scope."""
+
+    __slots__ = ()
+    kind = "atom"
+
+
+class Port(Atom[T]):
+    """An atom without a factory: the composition root must preset it."""
+
+    __slots__ = ()
+    kind = "port"
+    remedy = "it is a port, give the scope a preset of it"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+
+
+class Resource(Node, Generic[T]):
+    """A value made once per context, or per execution."""
+
+    __slots__ = ("per",)
+    kind = "resource"
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        shape: Shape,
+        wants: tuple[Want, ...],
+        per: Per,
+    ) -> None:
+        super().__init__(name, function, shape, wants)
+        self.per = per
+
+
+class Bound(NamedTuple):
+    """A tag with the value it is bound to."""
+
+    tag: "Tag[Any]"
+    value: Any
+
+
+class Tag(Node, Generic[T]):
+    """A value that travels with a scope, a context or one execution: `tag(value)` binds it."""
+
+    __slots__ = ("default",)
+    kind = "tag"
+    remedy = "it is a tag without a default, bind it on the scope, the context or the execution"
+
+    def __init__(self, name: str, *, default: T | EllipsisType = ...) -> None:
+        super().__init__(name)
+        self.default: T | Missing = MISSING if isinstance(default, EllipsisType) else default
+
+    def __call__(self, value: T) -> Bound:
+        """This tag bound to `value`."""
+        return Bound(self, value)
+
+
+#: One level of bindings: the values of each tag, the last bound first.
+Level: TypeAlias = Mapping[Tag[Any], tuple[Any, ...]]
+
+
+def level(bindings: Iterable[Bound]) -> Level | None:
+    """The bindings of one level, None if there are none."""
+    values: dict[Tag[Any], tuple[Any, ...]] = {}
+    for binding in bindings:
+        if not isinstance(binding, Bound):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidDefinition(repr(binding), "is no bound tag; bind one with `tag(value)`")
+        values[binding.tag] = (binding.value, *values.get(binding.tag, ()))
+    return values or None
+
+
+class Flow(Node, Generic[InputT, OutputT]):
+    """A typed operation: what it takes, what it gives, what it needs, how it refuses.
+
+    `body` is the plain function. A streaming flow gives an `AsyncIterator` and is read with
+    `ctx.stream`. `tags` are its own: they give way to whatever else is bound.
+    """
+
+    __slots__ = (
+        "accepts", "body", "faults", "input_type", "output_type", "own", "parse", "replaces",
+        "streaming", "summary", "tags",
+    )  # fmt: skip
+    kind = "flow"
+
+    def __init__(
+        self,
+        name: str,
+        body: Callable[..., Any],
+        wants: tuple[Want, ...],
+        *,
+        input_type: Any,
+        output_type: Any,
+        parse: Callable[[Any], Any],
+        accepts: tuple[type, ...],
+        streaming: bool,
+        tags: tuple[Bound, ...],
+        faults: tuple[type[Exception], ...],
+        summary: str,
+        replaces: "Flow[Any, Any] | None" = None,
+    ) -> None:
+        super().__init__(name, body, Shape.ASYNC_GENERATOR if streaming else Shape.ASYNC, wants)
+        self.body = body
+        self.input_type = input_type
+        self.output_type = output_type
+        self.parse = parse
+        self.accepts = accepts
+        self.streaming = streaming
+        self.tags = tags
+        self.own = level(tags)
+        self.faults = faults
+        self.summary = summary
+        #: The flow whose body this is a preset of.
+        self.replaces = replaces

@@ -1,0 +1,302 @@
+"""A scope: the application's lifetime."""
+
+import asyncio
+import contextvars
+from collections.abc import Coroutine, Iterable
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar, overload
+
+from flows.engine.closing import Undo, release, runs_in, until, worst
+from flows.engine.context import Context
+from flows.engine.errors import Closed, EngineError, InvalidDefinition
+from flows.engine.extension import Extension
+from flows.engine.graph import check
+from flows.engine.hooks import Hooks
+from flows.engine.nodes import MISSING, Atom, Bound, Flow, Missing, Node, Resource, Tag, Want, level
+from flows.engine.presets import Given, Preset, substitutes
+from flows.engine.resources import build, make
+from flows.engine.waiting import CURRENT, enclosing, until_done, until_made
+from flows.engine.wiring import Plan, Wirings, reader
+from flows.engine.work import merged
+
+T = TypeVar("T")
+I = TypeVar("I")  # noqa: E741
+O = TypeVar("O")  # noqa: E741
+
+NEW: Final = "not been entered"
+STARTING: Final = "starting"
+OPEN: Final = "open"
+CLOSING: Final = "closing"
+RELEASING: Final = "releasing"
+CLOSED: Final = "closed"
+
+
+class Scope:
+    """The application's lifetime: `async with Scope(presets=…, tags=…, extensions=…) as scope`.
+
+    Its atoms are made when first needed and cleaned up when it closes. It belongs to the event loop
+    in which it is entered.
+    """
+
+    def __init__(
+        self,
+        *,
+        presets: Iterable[Preset] = (),
+        tags: Iterable[Bound] = (),
+        extensions: Iterable[Extension] = (),
+    ) -> None:
+        self.tags = level(tags)
+        self._extensions = tuple(extensions)
+        #: None if there are no extensions: then nothing is paid for them.
+        self.hooks = Hooks(self._extensions) if self._extensions else None
+        self.wirings = Wirings(substitutes(presets), self.tags or {})
+        self.plans: dict[Flow[Any, Any], Plan] = {}
+        self.values: dict[Node, Any] = {}
+        self._making: dict[Atom[Any], tuple[asyncio.Task[None], Context[Any]]] = {}
+        self._ledger: list[tuple[Undo, contextvars.Context]] = []
+        self._contexts: dict[Context[Any], None] = {}
+        self._runs = 0
+        self._state = NEW
+        self._started: list[Extension] = []
+        self._idle: asyncio.Event | None = None
+        self._closed: asyncio.Event | None = None
+
+    # -- what runs in it -------------------------------------------------------------------------
+
+    def create_context(self, *tags: Bound) -> Context[None]:
+        """A boundary: `async with scope.create_context(actor(user)) as ctx`. Always close it."""
+        self._require(OPEN)
+        made = self.boundary(None, tags)
+        self._contexts[made] = None
+        return made
+
+    @overload
+    def run(
+        self, flow: Flow[None, O], input: None = None, *, tags: Iterable[Bound] = ()
+    ) -> Coroutine[Any, Any, O]: ...
+    @overload
+    def run(
+        self, flow: Flow[I, O], input: I, *, tags: Iterable[Bound] = ()
+    ) -> Coroutine[Any, Any, O]: ...
+    def run(
+        self, flow: Flow[Any, Any], input: Any = None, *, tags: Iterable[Bound] = ()
+    ) -> Coroutine[Any, Any, Any]:
+        """One request: a boundary with `tags`, one execution, a close."""
+        return self._run(flow, input, MISSING, tags)
+
+    def run_raw(
+        self, flow: Flow[Any, O], raw: Any, *, tags: Iterable[Bound] = ()
+    ) -> Coroutine[Any, Any, O]:
+        """The same with an input that is parsed first; InvalidInput if it cannot be."""
+        return self._run(flow, None, raw, tags)
+
+    async def _run(
+        self, flow: Flow[Any, Any], input: Any, raw: Any | Missing, tags: Iterable[Bound]
+    ) -> Any:
+        self._require(OPEN)
+        boundary = self.boundary(None, tags)
+        self._runs += 1
+        try:
+            try:
+                result = await boundary.child(flow, input, (), None).run(raw)
+            except BaseException as error:
+                await boundary.fail(error)
+                raise
+            await boundary.finish()
+            return result
+        finally:
+            self._runs -= 1
+            if self._idle is not None and not self._runs:
+                self._idle.set()
+
+    async def resolve(self, node: Atom[T]) -> T:
+        """The value of an atom, made if it is not there yet."""
+        self._require(OPEN, STARTING, CLOSING)
+        if not isinstance(node, Atom):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidDefinition(repr(node), "is no atom: a context resolves it")
+        value: T = await self._atom(self.wirings.stand_in(node))
+        return value
+
+    def check(
+        self, flows: Iterable[Flow[Any, Any]], *, provided: Iterable[Tag[Any] | Bound] = ()
+    ) -> None:
+        """Raise MissingDependency or DependencyCycle if one of `flows` could not run.
+
+        `provided` are the tags that contexts and executions will bind. The scope need not be open.
+        """
+        tags = {each.tag if isinstance(each, Bound) else each for each in provided}
+        for flow in flows:
+            check(flow, self.wirings, tags)
+
+    # -- for contexts ----------------------------------------------------------------------------
+
+    def boundary(self, parent: Context[Any] | None, tags: Iterable[Bound]) -> Context[None]:
+        """An open boundary that nobody has registered."""
+        made: Context[None] = Context(
+            None, parent, self, None, None, None, level(tags) if tags else None
+        )
+        if self.hooks is not None:
+            self.hooks.opened(made)
+        return made
+
+    def forget(self, boundary: Context[Any]) -> None:
+        """A boundary has closed."""
+        self._contexts.pop(boundary, None)
+
+    def plan(self, flow: Flow[Any, Any]) -> Plan:
+        """How a flow is run here, worked out when it is first run."""
+        plan = self.plans[flow] = self.wirings.plan(self.wirings.target(flow))
+        return plan
+
+    async def value(self, node: Node, context: Context[Any], maker: Context[Any]) -> Any:
+        """What `need(node)` gives in a context."""
+        if isinstance(node, Tag | Flow):
+            return reader(Want(node.name, "need", node))(context)
+        found = self.wirings.stand_in(node)
+        if not isinstance(found, Resource):
+            return await self._atom(found)
+        recipe = self.wirings.recipe(found)
+        await make(recipe, context, maker)
+        return context.value_of(found)
+
+    # -- atoms -----------------------------------------------------------------------------------
+
+    async def _atom(self, found: Node | Given) -> Any:
+        if isinstance(found, Given):
+            return found.value
+        assert isinstance(found, Atom)  # noqa: S101
+        if found not in self.values:
+            self.wirings.below(found)
+            await self.make([found])
+        return self.values[found]
+
+    async def make(self, atoms: Iterable[Atom[Any]]) -> dict[Node, Any]:
+        """Make those of the atoms that are not there yet, at the same time; all values."""
+        missing = [each for each in atoms if each not in self.values]
+        if missing:
+            makings = dict(self._making.get(each) or self._begin(each) for each in missing)
+            try:
+                await until_made(makings)
+            except asyncio.CancelledError:
+                if self._state in (RELEASING, CLOSED) and any(map(asyncio.Task.cancelled, makings)):
+                    raise Closed("The scope") from None
+                raise
+        return self.values
+
+    def _begin(self, atom: Atom[Any]) -> tuple[asyncio.Task[None], Context[Any]]:
+        self._require(OPEN, STARTING, CLOSING)
+        maker: Context[Any] = Context(None, None, self, None, None, None, None, opening=atom)
+        # A context of the scope's, not of who happens to be the first to ask.
+        ambient = self._ambient.copy()
+        task = self._loop.create_task(self._make(atom, maker, ambient), context=ambient)
+        task.add_done_callback(_retrieve)
+        self._making[atom] = task, maker
+        return task, maker
+
+    async def _make(
+        self, atom: Atom[Any], maker: Context[Any], ambient: contextvars.Context
+    ) -> None:
+        CURRENT.set(maker)
+        wiring = self.wirings.of(atom)
+        acquired: list[Undo] = []
+        try:
+            values = await self.make(each for _, each in wiring.atoms)
+            arguments = wiring.fixed | {name: values[each] for name, each in wiring.atoms}
+            call = build if self.hooks is None else self.hooks.build
+            self.values[atom] = await call(wiring, arguments, acquired)
+            self._ledger += ((undo, ambient) for undo in acquired)
+        finally:
+            maker.state = 2
+            del self._making[atom]
+
+    # -- its beginning and end -------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if self._state is not NEW:
+            raise EngineError(f"A scope is entered once, and this one is {self._state}")
+        self._loop = asyncio.get_running_loop()
+        self._ambient = contextvars.copy_context()
+        self._state = STARTING
+        for extension in self._extensions:
+            try:
+                await extension.start(self)
+            except BaseException as error:
+                await self._end(error)
+                raise
+            self._started.append(extension)
+        self._state = OPEN
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._end(error)
+
+    async def close(self) -> None:
+        """Wait for runs, close contexts as cancelled, clean up atoms, stop extensions.
+
+        All of it happens even if some of it fails; the first error is raised. A second close is
+        harmless; it waits for the first.
+        """
+        await self._end(None)
+
+    async def _end(self, error: BaseException | None) -> None:
+        if self._state is CLOSED or runs_in(Scope._shut, self):
+            return
+        if self._state in (CLOSING, RELEASING):
+            self._closed = self._closed or asyncio.Event()
+            await self._closed.wait()
+            return
+        for frame in enclosing():
+            if frame.scope is self:
+                raise EngineError(f"The scope cannot be closed from within {frame!r}")
+        final = await self._shut(error)
+        if final is not error and final is not None:
+            raise final
+
+    async def _shut(self, error: BaseException | None) -> BaseException | None:
+        self._state = CLOSING
+        while self._runs:
+            self._idle = asyncio.Event()
+            error = merged(error, await until(self._idle))
+        for context in reversed(list(self._contexts)):
+            error = merged(error, await context.abandon())
+        self._state = RELEASING
+        error = await self._release(error)
+        while self._started:
+            try:
+                await self._started.pop().stop(self)
+            except BaseException as later:
+                error = worst(error, later)
+        self._state = CLOSED
+        if self._closed is not None:
+            self._closed.set()
+        return error
+
+    async def _release(self, error: BaseException | None) -> BaseException | None:
+        for task, _ in list(self._making.values()):
+            task.cancel()
+            error = merged(error, await until_done(task))
+        while self._ledger:
+            undo, ambient = self._ledger.pop()
+            try:
+                # Its clean-up finds the contextvars that its factory had.
+                await self._loop.create_task(release(undo, None), context=ambient)
+            except BaseException as later:
+                error = worst(error, later)
+        return error
+
+    def _require(self, *states: str) -> None:
+        if self._state not in states:
+            raise Closed(f"The scope, which is {self._state},")
+        if asyncio.get_running_loop() is not self._loop:
+            raise EngineError("A scope belongs to one event loop; this one was entered in another")
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    # Whoever waited has seen the error; without waiters, the next use meets it again.
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,136 @@
+"""Reading a streaming flow: its whole execution encloses the reader's block, without a task.
+
+The execution is a coroutine that halts where the reader's block begins and goes on where it ends.
+"""
+
+import types
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from flows.engine.closing import Abandoned, worst
+from flows.engine.errors import Closed, EngineError, InvalidDefinition
+from flows.engine.nodes import MISSING, Missing
+from flows.engine.resources import make
+from flows.engine.waiting import CURRENT
+
+if TYPE_CHECKING:
+    from flows.engine.context import Context
+
+O = TypeVar("O")  # noqa: E741
+
+
+class _Halt:
+    def __repr__(self) -> str:
+        return "a stream's next(), which is to be awaited in the task that called"
+
+
+_HALT: Final = _Halt()
+
+
+@types.coroutine
+def _halt() -> Generator[Any, Any, None]:
+    yield _HALT
+
+
+@types.coroutine
+def _until_halt(
+    execution: Coroutine[Any, Any, Any], error: BaseException | None = None
+) -> Generator[Any, Any, bool]:
+    """Run `execution` in this task until it halts (True) or ends (False)."""
+    try:
+        step = execution.send(None) if error is None else execution.throw(error)
+        while step is not _HALT:
+            try:
+                sent = yield step
+            except BaseException as thrown:
+                step = execution.throw(thrown)
+            else:
+                step = execution.send(sent)
+    except StopIteration:
+        return False
+    return True
+
+
+class Stream(Generic[O]):
+    """The items of a streaming flow, while its `async with` block lasts."""
+
+    def __init__(self, context: "Context[Any]", raw: Any | Missing = MISSING) -> None:
+        self._context = context
+        self._raw = raw
+        self._execution: Coroutine[Any, Any, Any] | None = None
+        self._items: AsyncGenerator[O, None] | None = None
+        self._failure: BaseException | None = None
+        self._ended = False
+
+    async def __aenter__(self) -> AsyncIterator[O]:
+        if self._execution is not None:
+            raise Closed(f"The stream of {self._context.name}, which is read once,")
+        self._execution = self._context.enclose(self._raw, self._perform)
+        if not await _until_halt(self._execution):
+            raise EngineError(f"{self._context.name}: an extension did not call a stream's next()")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._execution is not None  # noqa: S101
+        if error is None or isinstance(error, GeneratorExit):
+            error = self._failure or (None if self._ended else Abandoned())
+        try:
+            await _until_halt(self._execution, error)
+        except BaseException as raised:
+            if raised is not error:
+                raise
+            # The reader's own error goes on by itself; leaving early is none.
+            if isinstance(error, Abandoned) and error.failure is not None:
+                raise error.failure from None
+
+    def __aiter__(self) -> AsyncIterator[O]:
+        return self
+
+    async def __anext__(self) -> O:
+        self._context.require_open()
+        assert self._items is not None  # noqa: S101
+        try:
+            return await anext(self._items)
+        except StopAsyncIteration:
+            self._ended = True
+            raise
+        except BaseException as error:
+            self._failure = error
+            raise
+
+    async def _perform(self) -> None:
+        context, parent = self._context, self._context.parent
+        assert parent is not None  # noqa: S101
+        token = context.enter(parent)
+        try:
+            try:
+                plan = context.accept(self._raw)
+                if not plan.flow.streaming:
+                    raise InvalidDefinition(
+                        plan.flow.name, "is no streaming flow: `await ctx.exec(…)` runs it"
+                    )
+                await make(plan.recipe, context, context)
+                self._items = plan.flow.body(context, **plan.wiring.arguments(context))
+                await _halt()
+                await self._items.aclose()
+            except BaseException as error:
+                await context.fail(await self._let_go(error))
+                raise
+            await context.finish()
+        finally:
+            CURRENT.reset(token)
+            parent.leave()
+
+    async def _let_go(self, error: BaseException) -> BaseException:
+        if self._items is not None:
+            try:
+                await self._items.aclose()
+            except BaseException as later:
+                return worst(error, later)
+        return error

@@ -1,0 +1,213 @@
+"""Where each argument of a function comes from: worked out once per scope, used by every request."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
+
+from flows.engine.context import Context, Handle
+from flows.engine.errors import DependencyCycle, InvalidDefinition, MissingDependency
+from flows.engine.nodes import MISSING, Atom, Flow, Level, Node, Port, Resource, Tag, Want
+from flows.engine.presets import Given, Substitutes
+from flows.engine.tags import all_of, nearest
+from flows.engine.waiting import CURRENT
+
+if TYPE_CHECKING:
+    from flows.engine.scope import Scope
+
+#: Reads what may differ from one context to the next: a tag or a handle.
+Read: TypeAlias = Callable[[Context[Any]], Any]
+
+
+class Wiring(Struct, eq=False):
+    """How a node's function gets its arguments in one scope."""
+
+    node: Node
+    #: Arguments that never change: preset values and, once they are made, atoms.
+    fixed: dict[str, Any]
+    atoms: tuple[tuple[str, Atom[Any]], ...]
+    resources: tuple[tuple[str, Resource[Any]], ...]
+    reads: tuple[tuple[str, Read], ...]
+
+    def arguments(self, context: Context[Any]) -> dict[str, Any]:
+        """The arguments of one call; its atoms and resources are made."""
+        arguments = self.fixed.copy()
+        for name, resource in self.resources:
+            arguments[name] = context.value_of(resource)
+        for name, read in self.reads:
+            arguments[name] = read(context)
+        return arguments
+
+
+class Recipe(Struct, eq=False):
+    """What is made for a node in one scope."""
+
+    #: The node's own, last, and those of everything below it.
+    parts: tuple[Wiring, ...]
+    #: What is opened in each context, dependencies first.
+    resources: tuple[tuple[Resource[Any], Wiring], ...]
+    #: All atoms are made, and their values are in place.
+    ready: bool = False
+
+    async def prepare(self, scope: "Scope") -> None:
+        """Make the atoms that are needed."""
+        parts = [part for part in self.parts if not isinstance(part.node, Atom)]
+        values = await scope.make([atom for part in parts for _, atom in part.atoms])
+        for part in parts:
+            part.fixed.update((name, values[atom]) for name, atom in part.atoms)
+        self.ready = True
+
+
+class Plan(Struct, eq=False):
+    """How a flow is run in one scope."""
+
+    flow: Flow[Any, Any]
+    wiring: Wiring
+    recipe: Recipe
+    #: Whether its result may turn out to be a stream: its annotation does not tell.
+    vets: bool
+
+
+class Wirings:
+    """The wirings of a scope's nodes, each made when first asked for."""
+
+    def __init__(self, presets: Substitutes, tags: Level) -> None:
+        self.tags = tags
+        self._presets = presets
+        self._made: dict[Node, Wiring] = {}
+
+    def stand_in(self, node: Node) -> Node | Given:
+        """What takes the place of `node`: itself, another node, or a value."""
+        return self._presets.get(node, node)
+
+    def target(self, flow: Flow[Any, Any]) -> Flow[Any, Any]:
+        """The flow that is run when `flow` is asked for; InvalidDefinition if that is none."""
+        found = self.stand_in(flow)
+        if not isinstance(found, Flow):
+            raise InvalidDefinition(repr(flow), "is no flow")
+        return found
+
+    def plan(self, flow: Flow[Any, Any]) -> Plan:
+        """How a flow is run; MissingDependency or DependencyCycle if it cannot be."""
+        recipe = self.recipe(flow)
+        vets = not isinstance(flow.output_type, type) or flow.output_type is object
+        return Plan(flow, self.of(flow), recipe, vets)
+
+    def recipe(self, node: Node) -> Recipe:
+        """What is made for a node; MissingDependency or DependencyCycle if it cannot be."""
+        parts = tuple(self.below(node))
+        opened = ((part.node, part) for part in parts if isinstance(part.node, Resource))
+        return Recipe(parts, tuple(opened))
+
+    def of(self, node: Node) -> Wiring:
+        """The wiring of a node that is itself no longer preset."""
+        if node not in self._made:
+            self._made[node] = self._wire(node)
+        return self._made[node]
+
+    def below(self, root: Node) -> list[Wiring]:
+        """Everything that is made for `root`, dependencies first, `root` last.
+
+        Handles are not followed: what a flow needs is made when it is called.
+        """
+        done: dict[Node, Wiring] = {}
+        path: dict[Node, Iterator[Node]] = {root: self._makes(root, (root.name,))}
+        while path:
+            node = next(reversed(path))
+            for child in path[node]:
+                if child in done:
+                    continue
+                names = (*(each.name for each in path), child.name)
+                if child in path:
+                    raise DependencyCycle(names)
+                path[child] = self._makes(child, names)
+                break
+            else:
+                del path[node]
+                done[node] = self.of(node)
+        return list(done.values())
+
+    def route(self, root: Node, goal: Node) -> tuple[str, ...]:
+        """The names on the shortest way from `root` down to `goal`."""
+        routes = {root: (root.name,)}
+        todo = [root]
+        for node in todo:
+            for want in node.wants:
+                found = self.stand_in(want.node)
+                if isinstance(found, Node) and found not in routes:
+                    routes[found] = (*routes[node], found.name)
+                    todo.append(found)
+        return routes.get(goal, (goal.name,))
+
+    def _makes(self, node: Node, names: tuple[str, ...]) -> Iterator[Node]:
+        if isinstance(node, Port):
+            raise MissingDependency(node, names)
+        try:
+            wiring = self.of(node)
+        except MissingDependency as error:  # of an atom, which reads its tags once
+            raise MissingDependency(error.node, (*names, error.node.name)) from None
+        # In the order in which they are declared.
+        wanted: dict[str, Node] = {**dict(wiring.atoms), **dict(wiring.resources)}
+        return iter([wanted[want.name] for want in node.wants if want.name in wanted])
+
+    def _wire(self, node: Node) -> Wiring:
+        fixed: dict[str, Any] = {}
+        atoms: list[tuple[str, Atom[Any]]] = []
+        resources: list[tuple[str, Resource[Any]]] = []
+        reads: list[tuple[str, Read]] = []
+        for want in node.wants:
+            found = want.node if isinstance(want.node, Flow) else self.stand_in(want.node)
+            if isinstance(found, Given):
+                fixed[want.name] = found.value
+            elif isinstance(found, Atom):
+                atoms.append((want.name, found))
+            elif isinstance(found, Resource):
+                resources.append((want.name, found))
+            elif isinstance(node, Atom):
+                fixed[want.name] = self._tag_of_scope(want, node)
+            else:
+                reads.append((want.name, reader(want)))
+        return Wiring(node, fixed, tuple(atoms), tuple(resources), tuple(reads))
+
+    def _tag_of_scope(self, want: Want, atom: Node) -> Any:
+        tag = want.node
+        assert isinstance(tag, Tag)  # noqa: S101 - definitions let nothing else through
+        bound = self.tags.get(tag, ())
+        if want.how == "every":
+            return list(bound)
+        value = bound[0] if bound else tag.default
+        if isinstance(value, Flow):
+            raise InvalidDefinition(
+                f"{atom.name}({want.name})", f"{tag.name} carries a flow, which an atom cannot run"
+            )
+        if value is MISSING and want.how == "need":
+            raise MissingDependency(tag, (tag.name,))
+        return None if value is MISSING else value
+
+
+def reader(want: Want) -> Read:
+    """How a tag or a handle is read."""
+    _, how, node = want
+    if isinstance(node, Flow):
+        return lambda context: Handle(context, node)
+    assert isinstance(node, Tag)  # noqa: S101 - definitions let nothing else through
+    tag: Tag[Any] = node
+    if how == "every":
+        return lambda context: [_given(context, value) for value in all_of(context, tag)]
+
+    def read(context: Context[Any]) -> Any:
+        value = nearest(context, tag)
+        if value is not MISSING:
+            return _given(context, value)
+        if how == "maybe":
+            return None
+        asking = CURRENT.get()
+        root = (asking.flow or asking.opening) if asking is not None else None
+        route = (tag.name,) if root is None else context.scope.wirings.route(root, tag)
+        raise MissingDependency(tag, route)
+
+    return read
+
+
+def _given(context: Context[Any], value: Any) -> Any:
+    return Handle(context, value) if isinstance(value, Flow) else value

@@ -1,0 +1,80 @@
+"""Spawned work, and waiting for whatever still runs when a context closes."""
+
+import asyncio
+import contextvars
+import inspect
+from collections.abc import Coroutine, Generator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from flows.engine.closing import until, worst
+from flows.engine.extension import Outcome
+from flows.engine.waiting import CURRENT, until_done
+
+if TYPE_CHECKING:
+    from flows.engine.context import Context
+
+T = TypeVar("T")
+
+
+class Work(Generic[T]):
+    """A flow that runs beside; await it for its result. Cancelling who awaits does not cancel it."""
+
+    def __init__(self, context: "Context[Any]", coroutine: Coroutine[Any, Any, T]) -> None:
+        self._seen = False
+        self._spawned = context.more().spawned
+        self._spawned[self] = None
+        # What spawned it does not wait for it, so it starts as nobody's part.
+        ambient = contextvars.copy_context()
+        ambient.run(CURRENT.set, None)
+        self._task = asyncio.get_running_loop().create_task(coroutine, context=ambient)
+        self._task.add_done_callback(self._ended)
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        yield from asyncio.wait([self._task]).__await__()
+        self._seen = True
+        self._spawned.pop(self, None)
+        return self._task.result()
+
+    def _ended(self, task: "asyncio.Task[T]") -> None:
+        if task.cancelled() or task.exception() is None:
+            self._spawned.pop(self, None)
+
+    def cancel(self) -> None:
+        """Ask it to end."""
+        self._task.cancel()
+
+    async def joined(self) -> BaseException | None:
+        """Wait for its end, whatever happens; its error, if nobody has awaited it."""
+        cancelled = await until_done(self._task)
+        if self._task.cancelled() or self._seen:
+            return cancelled
+        failure = self._task.exception()
+        return failure if cancelled is None or failure is None else worst(failure, cancelled)
+
+
+async def settle(context: "Context[Any]", error: BaseException | None) -> BaseException | None:
+    """End what runs in a closing context and tell its callbacks; the error there is then."""
+    rest = context.more()
+    spawned = list(rest.spawned)
+    for work in spawned:
+        work.cancel()
+    for work in spawned:
+        error = merged(error, await work.joined())
+    while context.active:
+        rest.idle = asyncio.Event()
+        error = merged(error, await until(rest.idle))
+    for nested in reversed(list(rest.nested)):
+        error = merged(error, await nested.abandon())
+    while rest.callbacks:
+        try:
+            answer = rest.callbacks.pop()(Outcome.of(error))
+            if inspect.isawaitable(answer):
+                await answer
+        except BaseException as later:
+            error = worst(error, later)
+    return error
+
+
+def merged(error: BaseException | None, later: BaseException | None) -> BaseException | None:
+    """The worst of two errors, of which each may be none."""
+    return error if later is None else worst(error, later)
