@@ -26,6 +26,8 @@ class Identity(Struct, frozen=True):
     user_id: int
     token_id: int | None = None
     session_key: str | None = None
+    # As it is stored, hashed: another one means that the login is none any more.
+    password: str | None = None
 
 
 class WrongOrigin(Exception):
@@ -114,4 +116,4 @@ def recognise_cookie(request: HttpRequest) -> Identity | None:
     user = get_user(request)
     if not isinstance(user, User) or not user.is_active:
         return None
-    return Identity(user.username, user.pk, session_key=key)
+    return Identity(user.username, user.pk, session_key=key, password=user.password)

@@ -194,8 +194,8 @@ class Connection:
         flow = protocol.PUBLIC.get(request.method)
         if flow is None:
             return protocol.error("method_not_found", "There is no such method")
-        params = protocol.readable(request.params)
-        return await execute(self._flows, flow, params, actor(self.user), watcher(job.watcher))
+        context = self._flows.create_context(actor(self.user), watcher(job.watcher))
+        return await execute(context, flow, request.params)
 
     # -- out ---------------------------------------------------------------------------------------
 

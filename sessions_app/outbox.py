@@ -74,6 +74,12 @@ class Outbox:
             self._close = why
             self._news.set()
 
+    def abandon(self, why: Close) -> None:
+        """Close the socket with nothing of what is there: the peer does not read."""
+        self._frames.clear()
+        self._bytes = 0
+        self.close(why)
+
     async def room(self) -> None:
         """Wait until half of what may wait has been sent."""
         await self._drained.wait()
@@ -81,17 +87,20 @@ class Outbox:
     async def write(self, send: Send) -> None:
         """Send until the socket is to be closed, and close it."""
         try:
-            while True:
+            while self._close is None or self._frames:
                 await self._news.wait()
                 self._news.clear()
                 await self._send_all(send)
-                if self._close is not None:
-                    break
-            code, reason = self._close
-            await send({"type": "websocket.close", "code": code, "reason": reason})
+            await self.write_close(send)
         finally:
             self._ended = True
             self._drained.set()
+
+    async def write_close(self, send: Send) -> None:
+        """Close the socket, if it is to be closed."""
+        if self._close is not None:
+            code, reason = self._close
+            await send({"type": "websocket.close", "code": code, "reason": reason})
 
     async def _send_all(self, send: Send) -> None:
         loop = asyncio.get_running_loop()

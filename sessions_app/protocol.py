@@ -160,6 +160,7 @@ class Request(Struct, frozen=True):
     jsonrpc: Literal["2.0"]
     method: str
     id: Id | UnsetType = UNSET
+    # Not decoded yet; but see `_decode_leniently`.
     params: Raw = Raw(b"{}")
 
 
@@ -191,8 +192,8 @@ def decode(text: str, *, batch: int) -> Frame:
     if not text.lstrip(" \t\r\n").startswith("["):
         return _decode_one(text)
     try:
-        entries = _batch_decoder.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+        entries = _entries(text)
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
         return _unreadable()
     if not entries:
         return Bad(None, error("invalid_request", "Expected at least one request in a batch"))
@@ -202,13 +203,32 @@ def decode(text: str, *, batch: int) -> Frame:
     return [_decode_one(entry) for entry in entries]
 
 
+def _entries(text: str) -> list[Raw]:
+    try:
+        return _batch_decoder.decode(text)
+    except msgspec.DecodeError:
+        return [Raw(json.dumps(each).encode()) for each in _lenient(text.encode())]
+
+
 def _decode_one(source: str | Raw) -> Request | Bad:
     try:
         return _request_decoder.decode(source)
     except msgspec.ValidationError as problem:
         return _not_a_request(source, str(problem))
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return _decode_leniently(source)
+
+
+def _decode_leniently(source: str | Raw) -> Request | Bad:
+    """A request with lone surrogates in it: no JSON for msgspec, but the path can be told."""
+    try:
+        value = _lenient(source.encode() if isinstance(source, str) else bytes(source))
+        params = value.pop("params", {})
+        # Encoded, since what will be echoed must be encodable.
+        envelope = _request_decoder.decode(msgspec.json.encode(value))
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return _unreadable()
+    return msgspec.structs.replace(envelope, params=params)
 
 
 def _unreadable() -> Bad:
@@ -231,25 +251,19 @@ def peek(params: Raw) -> Peek:
     """The session and the key that `params` name, as far as they can be made out."""
     try:
         return _peek_decoder.decode(params)
-    except (msgspec.DecodeError, RecursionError):
-        return Peek()
+    except (msgspec.DecodeError, RecursionError, TypeError):
+        return Peek()  # the flow's parser will refuse them
 
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def readable(params: Raw) -> Any:
-    """`params` for a flow's parser, which refuses what is wrong in them by path.
-
-    msgspec reads no lone surrogates, so that a frame with one would be no JSON at all. Python's
-    decoder reads them, and then the path to them can be told.
-    """
-    source = bytes(params)
-    return _lenient(source) if _SURROGATE.search(source) else params
-
-
 def _lenient(source: bytes) -> Any:
-    """The value of JSON in which there may be lone surrogates; raises ValueError if it is none."""
+    """The value of JSON in which there may be lone surrogates; raises ValueError if it is none.
+
+    msgspec does not read them, so that such a text would be no JSON at all. Python's decoder does,
+    and then a flow's parser refuses them by path.
+    """
     try:
         return _any_decoder.decode(source)
     except msgspec.DecodeError:

@@ -52,8 +52,19 @@ def test_a_request_without_an_id_is_a_notification() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "hello", "{", "[", '{"a":01}', '{"a":NaN}', '{"a":1,}', "\ufeff{}", "[" * 60_000]
-    + ["[" * 30_000 + "]" * 30_000, '{"a":' * 9_000 + "1" + "}" * 9_000],
+    [
+        "",
+        "hello",
+        "{",
+        "[",
+        '{"a":01}',
+        '{"a":NaN}',
+        '{"a":1,}',
+        "\ufeff{}",
+        "[" * 60_000,
+        "[" * 30_000 + "]" * 30_000,
+        '{"a":' * 9_000 + "1" + "}" * 9_000,
+    ],
 )
 def test_what_is_no_json_is_a_parse_error(text: str) -> None:
     """A frame that is no JSON, or nested beyond reason, is told so; its id is not known."""
@@ -127,12 +138,21 @@ def test_params_that_make_no_sense_decide_nothing(params: bytes) -> None:
     assert (seen.session_id, seen.key) == (UNSET, UNSET)
 
 
-def test_a_lone_surrogate_reaches_the_parser_which_refuses_it_by_path() -> None:
-    """Only what cannot be read otherwise is read by Python's decoder."""
-    assert protocol.readable(Raw(b'{"text":"a\\ud83d"}')) == {"text": "a\ud83d"}
-    assert protocol.readable(Raw(b'{"text":"\\ud83d\\ude00"}')) == {"text": "\U0001f600"}
-    plain = Raw(b'{"text":"a"}')
-    assert protocol.readable(plain) is plain
+@pytest.mark.parametrize("form", ["{}", "[{}]", "[7, {}]"])
+def test_a_lone_surrogate_reaches_the_parser_which_refuses_it_by_path(form: str) -> None:
+    """What only Python's decoder reads is a request all the same: its params can be refused."""
+    text = '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"text":"a\\ud83d"}}'
+    frame = decode(form.replace("{}", text))
+    request = frame[-1] if isinstance(frame, list) else frame
+    assert isinstance(request, Request)
+    assert (request.id, request.params) == (1, {"text": "a\ud83d"})
+
+
+@pytest.mark.parametrize("name", ["id", "method"])
+def test_a_lone_surrogate_is_never_echoed(name: str) -> None:
+    """Where it would have to be sent back, a frame with a lone surrogate is no JSON."""
+    request = {"jsonrpc": "2.0", "id": 1, "method": "ping", name: "\ud800"}
+    assert bad(json.dumps(request)) == (None, "parse_error")
 
 
 def test_a_body_and_its_key_header_are_one_input() -> None:
