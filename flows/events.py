@@ -104,8 +104,17 @@ BODIES: dict[str, type[Body]] = {
     )
 }
 
-#: The kinds of events there are; clients ignore kinds that they do not know.
-Kind = StrEnum("Kind", {kind.upper(): kind for kind in BODIES})
+
+class Kind(StrEnum):
+    """The kinds of events there are; clients ignore kinds that they do not know."""
+
+    SESSION_CREATED = "session_created"
+    SESSION_RENAMED = "session_renamed"
+    SESSION_ENDED = "session_ended"
+    SESSION_RESUMED = "session_resumed"
+    PARTICIPANT_ADDED = "participant_added"
+    PARTICIPANT_REMOVED = "participant_removed"
+    MESSAGE_SENT = "message_sent"
 
 
 class Event(Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ MAX_INT = 2**53 - 1
 METADATA_BYTES = 16 * 1024
 METADATA_DEPTH = 32
 
-# Part of the published schema, so it has to mean the same in ECMA-262, which knows no `\A` and `\Z`.
+# Part of the published schema, so it has to mean the same in ECMA-262: no `\A`, no `\Z`.
 # `$` also matches before a trailing newline; that is storable, too.
 STORABLE = r"^[^\x00\ud800-\udfff]*$"
 
@@ -90,7 +90,7 @@ def check_json(value: Metadata, path: str) -> None:
         raise ValueError(f"Expected at most {METADATA_BYTES} bytes of JSON - at `{path}`")
 
 
-def _json_problem(value: object, depth: int) -> str | None:
+def _json_problem(value: Any, depth: int) -> str | None:
     match value:
         case str():
             return None if re.match(STORABLE, value) else "Expected text without NUL and surrogates"
@@ -99,10 +99,10 @@ def _json_problem(value: object, depth: int) -> str | None:
             return None if abs(value) <= MAX_INT else f"Expected numbers within ±{MAX_INT}"
         case dict() | list() if depth == 0:
             return f"Expected at most {METADATA_DEPTH} levels"
-        case dict():
-            parts = [*value.keys(), *value.values()]
-        case list():
-            parts = value
+        case {**fields}:
+            parts = [*fields.keys(), *fields.values()]
+        case [*parts]:
+            ...
         case _:
             return None
     return next(filter(None, (_json_problem(part, depth - 1) for part in parts)), None)

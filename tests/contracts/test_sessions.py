@@ -77,7 +77,7 @@ async def begin(
 ) -> UUID:
     """A session of Ann with Bob as a member."""
     id = session_id(number)
-    bodies = [SessionCreated(title, metadata or {}), adds("bob"), *more]
+    bodies: list[Body] = [SessionCreated(title, metadata or {}), adds("bob"), *more]
     await sessions.create(Begin(key=f"begin-{number}"), by=by, session_id=id, bodies=bodies)
     return id
 
@@ -136,7 +136,11 @@ async def assert_unchanged(
 
 async def test_create(sessions: Sessions) -> None:
     """A session begins with the bodies in order, numbered from 1, of one author and one key."""
-    bodies = [SessionCreated("Roof repair", {"a": 1}), adds("cid", Role.OBSERVER), adds("bob")]
+    bodies: list[Body] = [
+        SessionCreated("Roof repair", {"a": 1}),
+        adds("cid", Role.OBSERVER),
+        adds("bob"),
+    ]
     id = session_id()
 
     created = await sessions.create(Begin(key="k"), by=ANN, session_id=id, bodies=bodies)
@@ -201,7 +205,7 @@ async def test_create_key_conflict(sessions: Sessions) -> None:
 
 async def test_create_unknown_user(sessions: Sessions) -> None:
     """With a participant who does not exist nothing begins, and the key stays free."""
-    bodies = [SessionCreated("a", {}), adds("bob"), adds("nobody")]
+    bodies: list[Body] = [SessionCreated("a", {}), adds("bob"), adds("nobody")]
     with pytest.raises(UnknownUser) as caught:
         await sessions.create(Begin(key="k"), by=ANN, session_id=session_id(), bodies=bodies)
     assert caught.value.user == "nobody"
@@ -855,7 +859,7 @@ async def page(
     return [each.seq for each in found.events], found.more
 
 
-MESSAGES = [Kind("message_sent")]
+MESSAGES = [Kind.MESSAGE_SENT]
 
 
 @pytest.mark.parametrize(
@@ -881,8 +885,8 @@ MESSAGES = [Kind("message_sent")]
         ({"kinds": MESSAGES, "after": 0, "limit": 2}, [3, 4], True),
         ({"kinds": MESSAGES, "after": 7, "limit": 2}, [8, 9], False),
         ({"kinds": MESSAGES, "before": 5, "limit": 2}, [3, 4], False),
-        ({"kinds": [*MESSAGES, Kind("session_renamed")], "after": 7}, [8, 9, 10], False),
-        ({"kinds": [Kind("session_ended")]}, [], False),
+        ({"kinds": [*MESSAGES, Kind.SESSION_RENAMED], "after": 7}, [8, 9, 10], False),
+        ({"kinds": [Kind.SESSION_ENDED]}, [], False),
         ({"kinds": []}, [], False),
         ({"kinds": [], "after": 0}, [], False),
     ],

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from flows.actor import SYSTEM, Actor
 from flows.atoms.actor import actor
 from flows.atoms.announcer import announcer
-from flows.atoms.clock import clock
-from flows.atoms.ids import new_id
+from flows.atoms.clock import Clock, clock
+from flows.atoms.ids import NewId, new_id
 from flows.atoms.limits import Limits, limits
 from flows.atoms.sessions import Committed, Created, sessions
 from flows.atoms.watcher import watcher
@@ -54,12 +54,14 @@ class Stage:
         self.watcher = FakeWatcher()
         #: What the log and the connection were asked, in order.
         self.calls = self.watcher.calls = self.sessions.calls
+        now: Clock = self.clock
+        make: NewId = FixedIds()
         self.scope = Scope(
             presets=[
                 preset(sessions, self.sessions),
                 preset(announcer, self.announcer),
-                preset(clock, self.clock),
-                preset(new_id, FixedIds()),
+                preset(clock, now),
+                preset(new_id, make),
                 preset(limits, granted),
             ]
         )

@@ -87,14 +87,14 @@ async def test_kinds(stage: Stage) -> None:
     """With kinds, only events of these are listed and counted."""
     session_id = await talk(stage, 2)
     await stage.happen(session_id, SessionRenamed("x"), MessageSent("y"))
-    sent = [Kind("message_sent")]
+    sent = [Kind.MESSAGE_SENT]
     assert await page(stage, session_id, kinds=sent) == ([4, 5, 7], False)
     assert await page(stage, session_id, kinds=sent, after=0, limit=2) == ([4, 5], True)
     assert await page(stage, session_id, kinds=sent, limit=2) == ([5, 7], True)
     assert await page(stage, session_id, kinds=sent, before=7, limit=2) == ([4, 5], False)
-    both = [*sent, Kind("session_renamed")]
+    both = [*sent, Kind.SESSION_RENAMED]
     assert await page(stage, session_id, kinds=both) == ([4, 5, 6, 7], False)
-    assert await page(stage, session_id, kinds=[Kind("session_ended")]) == ([], False)
+    assert await page(stage, session_id, kinds=[Kind.SESSION_ENDED]) == ([], False)
     assert await page(stage, session_id, kinds=[]) == ([], False)
 
 

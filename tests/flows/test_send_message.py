@@ -109,11 +109,10 @@ async def test_bad_input(stage: Stage, path: str, fields: dict[str, object]) -> 
 
 @pytest.mark.parametrize("field", ["session_id", "text", "key"])
 async def test_missing_field(stage: Stage, field: str) -> None:
-    """A field that must be there is missed at its own path, or by name at the params' path."""
+    """A field that must be there is missed at its own path."""
     params = raw(await stage.begin())
     del params[field]
-    reason = await stage.invalid("$", send_message, params)
-    assert f"`{field}`" in reason
+    await stage.invalid(f"$.{field}", send_message, params)
 
 
 @pytest.mark.parametrize("params", [None, [], "x", 7])
