@@ -82,9 +82,19 @@ class Connection:
         if len(text if text.isascii() else text.encode()) > self._limits.frame_bytes:
             self.outbox.close(close_codes.FRAME_TOO_LARGE)
             return
+        await self._let_quick_ones_end()
         self._take(protocol.decode(text, batch=self._limits.batch))
         # Who does not read its replies is not read from.
         await self.outbox.room()
+
+    async def _let_quick_ones_end(self) -> None:
+        """Before a request is refused for those in flight, those that wait for nothing may end.
+
+        One turn of the loop runs them, the next one drops them from what is running.
+        """
+        for _ in range(2):
+            if len(self._running) >= self._limits.in_flight:
+                await asyncio.sleep(0)
 
     def _take(self, frame: protocol.Frame) -> None:
         if isinstance(frame, list):
