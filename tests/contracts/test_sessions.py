@@ -1,11 +1,10 @@
 """Every sentence of the port `Sessions`, asked of each thing that stands behind it.
 
-The fixture `sessions` is an empty log whose users are ann, bob, cid and dan.
+The fixture `sessions` is an empty log whose users are ann, bob, cid and dan; `clock` is its clock.
 """
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -36,11 +35,10 @@ from flows.events import (
     SessionEnded,
     SessionRenamed,
     SessionResumed,
-    timestamp,
 )
 from flows.input import MAX_INT, Mutation, SessionMutation
 from flows.session import Participant, Session, Status
-from tests.fakes import fold
+from tests.fakes import FixedClock, fold
 
 ANN, BOB, CID, DAN = (Actor(name) for name in ("ann", "bob", "cid", "dan"))
 NOWHERE = uuid7(0xDEAD, bytes(10))
@@ -544,17 +542,19 @@ async def test_metadata(sessions: Sessions, value: Any) -> None:
     )
 
 
-async def test_times(sessions: Sessions) -> None:
-    """Times are those of the wire, do not go back, and are the same wherever they are told."""
+async def test_times(sessions: Sessions, clock: FixedClock) -> None:
+    """Times are those of the clock, to the millisecond, and the same wherever they are told."""
     id = await begin(sessions)
-    await write(sessions, id, MessageSent("x"), key="1")
+    clock.advance(seconds=1.0005)
+    await write(sessions, id, MessageSent("x"), MessageSent("y"), key="1")
+    clock.advance(seconds=1)
     await write(sessions, id, SessionEnded(), key="2")
     times = [each.at for each in await log(sessions, id)]
-    assert times == sorted(times)
-    assert times == [timestamp(datetime.fromisoformat(each)) for each in times]
+    begun, written, ended = (f"2026-11-22T19:03:1{second}.412Z" for second in (1, 2, 3))
+    assert [begun, begun, written, written, ended] == times
     session = await now(sessions, id)
-    assert (times[0], times[-1]) == (session.created_at, session.ended_at)
-    assert [times[-1]] == [each.last_activity for each in await listed(sessions)]
+    assert (begun, ended) == (session.created_at, session.ended_at)
+    assert [ended] == [each.last_activity for each in await listed(sessions)]
 
 
 # -- mark_seen ---------------------------------------------------------------------------------
@@ -714,21 +714,18 @@ async def test_own_sessions(sessions: Sessions) -> None:
     assert [(each.role, each.seen) for each in await listed(sessions, SYSTEM)] == [(None, 0)] * 2
 
 
-async def test_activity(sessions: Sessions) -> None:
+async def test_activity(sessions: Sessions, clock: FixedClock) -> None:
     """Newest activity first; of the same moment, the greater id. A write brings a session up."""
-    ids = [await begin(sessions, number) for number in (2, 1, 3)]
-    found = await listed(sessions)
-    places = [(each.last_activity, each.session_id) for each in found]
-    assert set(ids) == {each.session_id for each in found}
-    assert sorted(places, reverse=True) == places
-
-    last = found[-1].session_id
-    number = 0
-    while (await listed(sessions))[0].session_id != last:  # until the clock has moved on
-        await write(sessions, last, MessageSent("x"), key=f"{number}")
-        number += 1
-    places = [(each.last_activity, each.session_id) for each in await listed(sessions)]
-    assert sorted(places, reverse=True) == places
+    two, one, three = [await begin(sessions, number) for number in (2, 1, 3)]
+    assert [three, two, one] == [each.session_id for each in await listed(sessions)]
+    clock.advance(seconds=0.001)
+    await write(sessions, one, MessageSent("x"), key="1")
+    assert [one, three, two] == [each.session_id for each in await listed(sessions)]
+    clock.advance(seconds=0.001)
+    await write(sessions, two, MessageSent("x"), key="2")
+    assert [two, one, three] == [each.session_id for each in await listed(sessions)]
+    everything = await listed(sessions, SYSTEM)
+    assert [two, one, three] == [each.session_id for each in everything]
 
 
 async def test_seen_is_no_activity(sessions: Sessions) -> None:
