@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from types import FunctionType
 from typing import Any, Final, Protocol
 
-from flows.engine.errors import EngineError
+from flows.engine.errors import InvalidDefinition
 
 #: What a generator gives that does not yield.
 ENDED: Final = object()
@@ -14,6 +14,8 @@ ENDED: Final = object()
 
 class Undo(Protocol):
     """The rest of a generator that has yielded its value."""
+
+    __name__: str
 
     async def __anext__(self) -> Any: ...
     async def athrow(self, error: BaseException, /) -> Any: ...
@@ -23,10 +25,11 @@ class Undo(Protocol):
 class Plain:
     """A plain generator, driven like an asynchronous one."""
 
-    __slots__ = ("generator",)
+    __slots__ = ("__name__", "generator")
 
     def __init__(self, generator: Generator[Any, Any, Any]) -> None:
         self.generator = generator
+        self.__name__ = generator.__name__
 
     async def __anext__(self) -> Any:
         try:
@@ -52,7 +55,7 @@ async def release(undo: Undo, error: BaseException | None) -> None:
         ended = await _thrown(undo, error)
     if not ended:
         await undo.aclose()
-        raise EngineError(f"{undo!r} yields twice: a factory yields one value, then cleans up")
+        raise InvalidDefinition(undo.__name__, "yields twice: what it yields once is its value")
 
 
 async def _thrown(undo: Undo, error: BaseException) -> bool:

@@ -236,7 +236,7 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
             except BaseException as error:
                 await self.fail(error)
                 raise
-            if self.rest is None and self.ledger is None and not self.active:
+            if self.is_bare:
                 self.state = CLOSED
             else:
                 await self.finish()
@@ -278,12 +278,17 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
             self.outer = token
         return token
 
-    def accept(self, raw: Any | Missing) -> "Plan":
-        """The plan by which the flow is run, once its input is checked."""
+    def accept(self, raw: Any | Missing, *, streaming: bool = False) -> "Plan":
+        """The plan by which the flow is run, once it and its input are checked."""
         scope, flow = self.scope, self.flow
         assert flow is not None  # noqa: S101 - only boundaries have none
         plan = scope.plans.get(flow) or scope.plan(flow)
         self.flow = flow = plan.flow
+        if flow.streaming is not streaming:
+            hint = "streams: `async with ctx.stream(…)` reads it"
+            if streaming:
+                hint = "is no streaming flow: `await ctx.exec(…)` runs it"
+            raise InvalidDefinition(flow.name, hint)
         if raw is not MISSING:
             self.input = parsed(flow, raw)
         elif not isinstance(self.input, flow.accepts):
@@ -298,6 +303,16 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         self.active -= 1
         if self.rest is not None and self.rest.idle is not None and not self.active:
             self.rest.idle.set()
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether there is nothing to do when it closes."""
+        return (
+            self.ledger is None
+            and self.rest is None
+            and not self.active
+            and self.scope.hooks is None
+        )
 
     async def fail(self, error: BaseException) -> None:
         """Close after a failure; raises what is worse than `error`, which is raised by the caller."""

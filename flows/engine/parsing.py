@@ -89,6 +89,8 @@ def accepted(kind: Any) -> tuple[type, ...]:
         return tuple(type(each) for each in get_args(kind))
     if kind is None:
         return (types.NoneType,)
+    if kind is Any:  # a class, as it happens
+        return (object,)
     if is_typeddict(kind):
         return (dict,)
     if kind is float:

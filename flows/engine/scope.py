@@ -141,7 +141,10 @@ class Scope:
 
     def forget(self, boundary: Context[Any]) -> None:
         """A boundary has closed."""
-        self._contexts.pop(boundary, None)
+        if boundary.parent is None:
+            self._contexts.pop(boundary, None)
+        else:
+            boundary.parent.more().nested.pop(boundary, None)
 
     def plan(self, flow: Flow[Any, Any]) -> Plan:
         """How a flow is run here, worked out when it is first run."""

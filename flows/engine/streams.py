@@ -110,11 +110,7 @@ class Stream(Generic[O]):
         token = context.enter(parent)
         try:
             try:
-                plan = context.accept(self._raw)
-                if not plan.flow.streaming:
-                    raise InvalidDefinition(
-                        plan.flow.name, "is no streaming flow: `await ctx.exec(…)` runs it"
-                    )
+                plan = context.accept(self._raw, streaming=True)
                 await make(plan.recipe, context, context)
                 self._items = plan.flow.body(context, **plan.wiring.arguments(context))
                 await _halt()

@@ -8,6 +8,7 @@ from msgspec import Struct
 from flows.engine.context import Context, Handle
 from flows.engine.errors import DependencyCycle, InvalidDefinition, MissingDependency
 from flows.engine.nodes import MISSING, Atom, Flow, Level, Node, Port, Resource, Tag, Want
+from flows.engine.parsing import accepted
 from flows.engine.presets import Given, Substitutes
 from flows.engine.tags import all_of, nearest
 from flows.engine.waiting import CURRENT
@@ -90,8 +91,7 @@ class Wirings:
     def plan(self, flow: Flow[Any, Any]) -> Plan:
         """How a flow is run; MissingDependency or DependencyCycle if it cannot be."""
         recipe = self.recipe(flow)
-        vets = not isinstance(flow.output_type, type) or flow.output_type is object
-        return Plan(flow, self.of(flow), recipe, vets)
+        return Plan(flow, self.of(flow), recipe, object in accepted(flow.output_type))
 
     def recipe(self, node: Node) -> Recipe:
         """What is made for a node; MissingDependency or DependencyCycle if it cannot be."""

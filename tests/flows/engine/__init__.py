@@ -1,0 +1,1 @@
+"""Tests of the engine: one for each sentence of what must be true of it."""
