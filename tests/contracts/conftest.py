@@ -1,0 +1,78 @@
+"""The stores that keep the sentences of `Sessions`: the fake, and the log on both databases."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import pytest_asyncio
+
+from flows.atoms.clock import Clock
+from flows.atoms.sessions import Sessions
+from sessions_app.adapters.log import DjangoSessions
+from sessions_app.models import User
+from tests.fakes import USERS, FakeSessions
+
+STORES = [
+    pytest.param(None, id="fake"),
+    pytest.param(
+        "default",
+        id="sqlite",
+        marks=pytest.mark.django_db(transaction=True, databases=["default"]),
+    ),
+    pytest.param(
+        "postgres",
+        id="postgres",
+        marks=[
+            pytest.mark.postgres,
+            pytest.mark.django_db(transaction=True, databases=["postgres"]),
+        ],
+    ),
+]
+
+
+class SlowClock:
+    """Moves on by 0.4 ms whenever it is read: some readings give the same millisecond."""
+
+    def __init__(self) -> None:
+        self._now = datetime(2026, 11, 22, 19, 3, 11, 412_000, UTC)
+
+    def __call__(self) -> datetime:
+        self._now += timedelta(milliseconds=0.4)
+        return self._now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of the store."""
+    return SlowClock()
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest) -> str | None:
+    """The alias of a database, None for the fake."""
+    alias: str | None = request.param
+    return alias
+
+
+@pytest.fixture
+def users(store: str | None) -> frozenset[str]:
+    """The users there are in the store: ann, bob, cid and dan."""
+    if store is not None:
+        people = [User(username=name) for name in sorted(USERS)]
+        User.objects.using(store).bulk_create(people)
+    return USERS
+
+
+@pytest_asyncio.fixture
+async def sessions(
+    store: str | None, users: frozenset[str], clock: Clock
+) -> AsyncIterator[Sessions]:
+    """The port, on each store."""
+    if store is None:
+        yield FakeSessions(users=users, clock=clock)
+        return
+    log = DjangoSessions(using=store, clock=clock)
+    try:
+        yield log
+    finally:
+        await log.close()
