@@ -49,7 +49,14 @@ def run_each(
     """
 
     async def in_turn(scope: Scope) -> list[O | Exception]:
-        return [await _outcome(scope, flow, raw, actor) for raw in raws]
+        outcomes: list[O | Exception] = []
+        for raw in raws:
+            try:
+                done: O = await scope.run_raw(flow, raw, tags=(actor_tag(actor),))
+                outcomes.append(done)
+            except Exception as error:  # noqa: BLE001 - the caller asked for each
+                outcomes.append(error)
+        return outcomes
 
     async def there() -> list[O | Exception]:
         if scope is not None:
@@ -60,10 +67,3 @@ def run_each(
             return await in_turn(short_lived)
 
     return async_to_sync(there)()
-
-
-async def _outcome(scope: Scope, flow: Flow[I, O], raw: object, actor: Actor) -> O | Exception:
-    try:
-        return await scope.run_raw(flow, raw, tags=(actor_tag(actor),))
-    except Exception as error:  # noqa: BLE001 - handed to the caller, who asked for each
-        return error
