@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -39,7 +39,7 @@ ROLES = ("owner", "member", "observer", "stranger", "outsider")
 
 SECRET_KEY = "a-secret-that-nobody-may-ever-be-told"
 
-ServerKind = Literal["uvicorn", "daphne"]
+ServerKind = Literal["uvicorn", "daphne", "runserver"]
 
 
 class Person(NamedTuple):
@@ -214,6 +214,10 @@ class Server:
     @property
     def port(self) -> int:
         """The port it listens on, the same for every process it has."""
+        if self.kind == "runserver":
+            # It takes no socket: it finds a port by itself and says which.
+            found = re.findall(r"Listening on TCP address 127\.0\.0\.1:(\d+)", self.log)
+            return int(found[-1]) if found else 0
         port: int = self._socket.getsockname()[1]
         return port
 
@@ -240,6 +244,7 @@ class Server:
         command = {
             "uvicorn": ["manage.py", "serve", "--fd", str(fd)],
             "daphne": ["-m", "daphne", "--fd", str(fd), "project.asgi:application"],
+            "runserver": ["manage.py", "runserver", "--noreload", "127.0.0.1:0"],
         }[self.kind]
         self._process = subprocess.Popen(
             [sys.executable, *command],
@@ -276,7 +281,7 @@ class Server:
 
     def complaints(self) -> list[str]:
         """The lines of its log that tell of something nobody has handled."""
-        return [line for line in self.log.splitlines() if _COMPLAINT.search(line)]
+        return [line for line in self.log.splitlines() if is_complaint(line)]
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -310,9 +315,23 @@ class Server:
 
 
 _COMPLAINT = re.compile(
-    r"Traceback \(most recent call last\)|Unhandled|never retrieved|never awaited"
-    r"|Exception in ASGI|Exception ignored|Internal Server Error|level.{1,3}critical"
+    r"Traceback|Unhandled|never retrieved|never awaited|Exception in|Exception ignored"
 )
+
+
+def is_complaint(line: str) -> bool:
+    """Whether a line of a log tells of something that nobody has handled."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return _COMPLAINT.search(line) is not None
+    # Django's words for requests that it has refused, some with the exception that it used.
+    refusal = entry.get("logger", "").startswith("django.security.") or (
+        entry.get("logger", "") == "django.request" and entry["level"] == "warning"
+    )
+    # uvicorn closes the connection (1007) and tells of it with the exception that showed it.
+    refusal = refusal or entry.get("event") == "Invalid UTF-8 sequence received from client."
+    return not refusal and (entry["level"] in {"error", "critical"} or "exception" in entry)
 
 
 @contextlib.contextmanager
@@ -323,16 +342,10 @@ def serving(
     redis_prefix: str | None = None,
     **more_environment: str,
 ) -> Iterator[Server]:
-    """A server that is ready, closed afterwards; at its end it must not have complained."""
+    """A server that is ready, closed afterwards."""
     server = Server(database, kind, redis_prefix=redis_prefix, **more_environment)
     try:
         server.start()
         yield server
     finally:
         server.close()
-
-
-def no_complaints(servers: Iterable[Server]) -> Mapping[str, list[str]]:
-    """What each of `servers` has complained of, by its host; empty if nothing."""
-    found = {server.host: server.complaints() for server in servers}
-    return {host: lines for host, lines in found.items() if lines}

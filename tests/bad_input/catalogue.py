@@ -68,8 +68,8 @@ class Template(NamedTuple):
         match template:
             case str():
                 return self.text(template)
-            case {"$bytes": digits}:
-                return bytes.fromhex(digits) * template.get("times", 1)
+            case {"$bytes": str(digits), "times": int(times)}:
+                return bytes.fromhex(digits) * times
             case {"$text": parts}:
                 return "".join(map(self._part, parts))
             case _:

@@ -120,17 +120,16 @@ def _flat(replies: Sequence[Any]) -> list[Any]:
     ]  # fmt: skip
 
 
+_ERROR_FIELDS = {"code", "message", "data"}
+
+
 def _malformed(reply: Any) -> list[str]:
     """JSON-RPC 2.0, section 5, and protocol, section 6."""
     if reply.get("jsonrpc") != "2.0" or "id" not in reply:
         return [f"no JSON-RPC: {reply}"]
     if set(reply) == {"jsonrpc", "id", "result"}:
         return []
-    if set(reply) != {"jsonrpc", "id", "error"} or set(reply["error"]) != {
-        "code",
-        "message",
-        "data",
-    }:
+    if set(reply) != {"jsonrpc", "id", "error"} or set(reply["error"]) != _ERROR_FIELDS:
         return [f"neither a result nor an error: {reply}"]
     data = reply["error"]["data"]
     if not isinstance(data.get("retry"), bool) or data["retry"] != ("retry_after_ms" in data):
@@ -189,20 +188,18 @@ class Error:
 
     def mismatches(self, reply: Any, id_: object) -> list[str]:
         """What is not as it should be in `reply` itself."""
-        error = reply.get("error")
-        if error is None:
-            return [f"expected {self}, got {str(reply)[:300]}"]
-        data = error["data"]
-        got = (error["code"], data["code"])
-        wrong = [] if got == (self.number, self.code) else [f"expected {self}, got {error}"]
+        error = reply.get("error") or {}
+        data = error.get("data") or {}
+        got = (error.get("code"), data.get("code"))
+        wrong = [] if got == (self.number, self.code) else [f"expected {self}, got {reply}"]
         if self.path is not None and not _same_path(self.path, data.get("path")):
             wrong.append(f"expected the path {self.path}, got {error}")
         if self.code == "invalid_input" and not str(data.get("path", "")).startswith("$"):
             wrong.append(f"no path: {error}")
         # What is no JSON has no id that could be read.
         id_ = None if self.null or self.code == "parse_error" else id_
-        if reply["id"] != id_:
-            wrong.append(f"expected the id {id_}, got {reply['id']}")
+        if reply.get("id") != id_:
+            wrong.append(f"expected the id {id_}, got {reply}")
         return wrong
 
 
@@ -228,7 +225,7 @@ class Result:
         """What is not as it should be in `reply` itself."""
         if "result" not in reply:
             return [f"expected a result, got {str(reply)[:300]}"]
-        wrong = [] if reply["id"] == id_ else [f"expected the id {id_}, got {reply['id']}"]
+        wrong = [] if reply.get("id") == id_ else [f"expected the id {id_}, got {reply}"]
         if self.duplicate and reply["result"] != {**(first or {}), "duplicate": True}:
             wrong.append(f"expected {first} again, got {reply['result']}")
         if self.empty and reply["result"].get("sessions") != []:
@@ -404,6 +401,8 @@ def parse(text: str) -> Expectation:
     before, sentence, rest = text.partition("sentence: ")
     parts = [part.strip() for part in re.split(r"\s+or\s+", before) if part.strip()]
     outcomes = [_outcome(part) for part in parts]
+    if not outcomes and not sentence:
+        raise ValueError("What does an empty text expect?")
     return Expectation((*outcomes, Sentence(rest)) if sentence else tuple(outcomes))
 
 

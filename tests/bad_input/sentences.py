@@ -145,7 +145,7 @@ async def _one_message(play: Play) -> bool:
 
 
 async def _ends_ended(play: Play) -> bool:
-    return play.log[-1]["kind"] == "session_ended"
+    return [each["kind"] for each in play.log[-1:]] == ["session_ended"]
 
 
 async def _ended_once(play: Play) -> bool:
@@ -210,7 +210,8 @@ AFTER_SEQUENCE: dict[str, Check] = {
 def slow_headers_are_documented() -> list[str]:
     """Servers wait for a half-sent request; whoever sets one up is told what to do about it."""
     readme = Path(ROOT / "README.md").read_text()
-    return [] if "header timeout" in readme else ["the README has no word on a header timeout"]
+    told = "timeout for request headers" in readme
+    return [] if told else ["the README has no word on a timeout for request headers"]
 
 
 def no_foreign_origin(answer: Answer) -> list[str]:
@@ -220,11 +221,14 @@ def no_foreign_origin(answer: Answer) -> list[str]:
 
 
 def all_escaped(answer: Answer) -> list[str]:
-    """The page shows what the members wrote, and none of it as HTML."""
-    wrong = [f"not escaped: {text}" for text in hostile_texts() if text in answer.body]
-    if html.escape("<script>") not in answer.body:
-        wrong.append("the page does not show what was to be escaped")
-    return wrong
+    """No page has what the members wrote as HTML."""
+    return [f"not escaped: {text}" for text in hostile_texts() if text in answer.body]
+
+
+def all_shown(answer: Answer) -> list[str]:
+    """The page has all that the members wrote, as text."""
+    texts = [text for text in hostile_texts() if html.escape(text) not in answer.body]
+    return [f"not shown: {text}" for text in texts] + all_escaped(answer)
 
 
 ABOUT_ANSWER: dict[str, Callable[[Answer], list[str]]] = {

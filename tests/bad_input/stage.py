@@ -4,7 +4,7 @@ import itertools
 import json
 import random
 import string
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -132,7 +132,7 @@ async def _values(stage: Stage, case: Case) -> dict[str, str | int | Callable[[]
         "origin": f"http://{server.host}",
         **{role: people[role].name for role in ROLES},
     }
-    costly = {
+    costly: dict[str, Callable[[Stage], Awaitable[str | int]]] = {
         "other_session": _other_session,
         "ended_session": _ended_session,
         "foreign_session": _foreign_session,
