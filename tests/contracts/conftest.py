@@ -1,16 +1,14 @@
 """The stores that keep the sentences of `Sessions`: the fake, and the log on both databases."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
 
-from flows.atoms.clock import Clock
 from flows.atoms.sessions import Sessions
 from sessions_app.adapters.log import DjangoSessions
 from sessions_app.models import User
-from tests.fakes import USERS, FakeSessions
+from tests.fakes import USERS, FakeSessions, FixedClock
 
 STORES = [
     pytest.param(None, id="fake"),
@@ -30,21 +28,10 @@ STORES = [
 ]
 
 
-class SlowClock:
-    """Moves on by 0.4 ms whenever it is read: some readings give the same millisecond."""
-
-    def __init__(self) -> None:
-        self._now = datetime(2026, 11, 22, 19, 3, 11, 412_000, UTC)
-
-    def __call__(self) -> datetime:
-        self._now += timedelta(milliseconds=0.4)
-        return self._now
-
-
 @pytest.fixture
-def clock() -> Clock:
+def clock() -> FixedClock:
     """The clock of the store."""
-    return SlowClock()
+    return FixedClock()
 
 
 @pytest.fixture(params=STORES)
@@ -65,7 +52,7 @@ def users(store: str | None) -> frozenset[str]:
 
 @pytest_asyncio.fixture
 async def sessions(
-    store: str | None, users: frozenset[str], clock: Clock
+    store: str | None, users: frozenset[str], clock: FixedClock
 ) -> AsyncIterator[Sessions]:
     """The port, on each store."""
     if store is None:
