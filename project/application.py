@@ -34,7 +34,14 @@ class Application:
             return
         if self._flows is None:
             await self._open_late()
-        await self._doors[scope["type"]]({**scope, "flows": self._flows}, receive, send)
+        await self._doors[scope["type"]]({**scope, "flows": self.flows}, receive, send)
+
+    @property
+    def flows(self) -> Scope:
+        """The scope, while it is open."""
+        if self._flows is None:
+            raise RuntimeError("the application is not open")
+        return self._flows
 
     async def open(self) -> None:
         """Open the scope, refuse to start with a flow that cannot run, and make what is shared."""
@@ -76,6 +83,7 @@ def _before_reactor_stops(close: Callable[[], Awaitable[None]]) -> None:
     from twisted.internet.defer import Deferred
 
     # "before", not "during": only that one is waited for.
-    reactor.addSystemEventTrigger(  # type: ignore[attr-defined]
+    stopping: Any = reactor  # its types leave the phase out
+    stopping.addSystemEventTrigger(
         "before", "shutdown", lambda: Deferred.fromFuture(asyncio.ensure_future(close()))
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from contextvars import copy_context
 from typing import Any
 from uuid import uuid4
@@ -17,6 +18,7 @@ from flows.errors import LimitReached
 from flows.input import Mutation
 from sessions_app import close_codes, protocol
 from sessions_app.adapters.hub import Hub
+from sessions_app.auth import Identity
 from sessions_app.execute import execute
 from sessions_app.ordering import Order, Turn
 from sessions_app.outbox import Outbox, Send
@@ -31,6 +33,12 @@ BAD_FRAMES_SECONDS = 10.0
 
 #: Protocol, section 9: so many further frames while limited close the socket.
 FRAMES_WHILE_LIMITED = 100
+
+#: Protocol, section 7: a peer that takes not a byte for so long is not reading, in seconds.
+NOT_READING_SECONDS = 30.0
+
+#: Protocol, section 7: who watches nothing and says nothing for so long is idle, in seconds.
+IDLE_SECONDS = 300.0
 
 #: The errors that say that a frame is wrong.
 _BAD = frozenset({"parse_error", "invalid_request", "method_not_found", "invalid_input"})
@@ -50,7 +58,7 @@ class Connection:
 
     def __init__(
         self,
-        user: Actor,
+        identity: Identity,
         *,
         flows: Scope,
         hub: Hub,
@@ -60,9 +68,13 @@ class Connection:
         clock: Monotonic,
     ) -> None:
         self.id = uuid4().hex[:16]
-        self.user = user
+        self.identity = identity
+        self.user = Actor(identity.user)
         self.outbox = Outbox(arrays=arrays)
-        self.watches = Watches(self.id, user.name, hub, self.outbox)
+        self.watches = Watches(self.id, identity.user, hub, self.outbox)
+        self.ping_at = 0.0
+        self._clock = clock
+        self._heard_at = clock()
         self._flows = flows
         self._limits = limits
         self._buckets = (TokenBucket(limits.rate, clock), user_bucket)
@@ -79,6 +91,7 @@ class Connection:
         """Take a text frame; returns when the next one may come."""
         if self.outbox.closing:
             return
+        self._heard_at = self._clock()
         if len(text if text.isascii() else text.encode()) > self._limits.frame_bytes:
             self.outbox.close(close_codes.FRAME_TOO_LARGE)
             return
@@ -209,12 +222,47 @@ class Connection:
 
     # -- out ---------------------------------------------------------------------------------------
 
-    async def write(self, send: Send) -> None:
-        """Send what is to be sent, until the socket is closed from this side."""
-        await self.outbox.write(send)
+    def open(self, send: Send) -> None:
+        """Send what is to be sent, from now on until the socket is closed from this side."""
+        self._send = send
+        self._write(self.outbox.write(send))
+
+    def _write(self, work: Coroutine[Any, Any, None]) -> None:
+        async def write() -> None:
+            # The client may go away in the middle of a frame; `receive` tells so, too.
+            with suppress(OSError):
+                await work
+
+        self._writer = asyncio.get_running_loop().create_task(write())
+
+    def _abandon(self, why: close_codes.Close) -> None:
+        """Close the socket at once: whatever is being sent will never arrive."""
+        self.outbox.abandon(why)
+        self._writer.cancel()
+        self._write(self.outbox.write_close(self._send))
+
+    def look(self, now: float) -> None:
+        """Close the socket if its peer does not read, or wants nothing."""
+        sending = self.outbox.sending_since
+        if sending is not None and now - sending > NOT_READING_SECONDS:
+            self._abandon(close_codes.NOT_READING)
+        elif not self.watches.cursors and now - self._heard_at > IDLE_SECONDS:
+            self.outbox.close(close_codes.IDLE)
+
+    def ping(self) -> None:
+        """Tell the heads of what is watched, so that a client can see what it misses."""
+        if self.outbox.has_room:
+            heads = self.watches.heads()
+            self.outbox.put(protocol.notification("ping", {"heads": heads}))
+
+    def close_with(self, why: close_codes.Close) -> None:
+        """Close the socket after what is being sent."""
+        self.outbox.close(why)
 
     async def close(self) -> None:
         """The socket is gone: finish what runs, since a write may be under way, and forget all."""
+        self._writer.cancel()
         while self._running:
             await asyncio.wait(self._running)
         self.watches.close()
+        await asyncio.wait([self._writer])

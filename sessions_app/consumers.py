@@ -2,14 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any, TypeAlias
 
 import structlog
 from channels.consumer import AsyncConsumer
 from django.db import DatabaseError
 
-from flows.actor import Actor
 from flows.atoms.limits import Limits, limits
 from flows.engine import Scope
 from flows.errors import Unavailable
@@ -17,6 +15,7 @@ from sessions_app import __version__, close_codes
 from sessions_app.adapters.wiring import door
 from sessions_app.auth import Identity, WrongOrigin, recognise_handshake
 from sessions_app.connection import Connection
+from sessions_app.keeper import PING_SECONDS
 from sessions_app.outbox import Send
 from sessions_app.protocol import SUBPROTOCOL, notification
 
@@ -24,11 +23,8 @@ logger = structlog.get_logger(__name__)
 
 Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
 
-#: How often a client is asked whether it is alive, in seconds (protocol, section 4).
-PING_SECONDS = 25
 
-
-class SessionsConsumer(AsyncConsumer):
+class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no types
     """One WebSocket.
 
     It reads its socket itself: Channels' dispatch would hop to a thread for every frame, and a
@@ -71,7 +67,7 @@ class SessionsConsumer(AsyncConsumer):
         granted = await self.flows.resolve(limits)
         clock = asyncio.get_running_loop().time
         connection = Connection(
-            Actor(identity.user),
+            identity,
             flows=self.flows,
             hub=self.door.hub,
             limits=granted,
@@ -80,14 +76,13 @@ class SessionsConsumer(AsyncConsumer):
             clock=clock,
         )
         connection.outbox.put(await self._welcome(connection, granted))
-        writer = asyncio.create_task(self._write(connection, send))
+        connection.open(send)
+        self.door.keeper.add(connection)
         try:
             await self._read(connection, receive)
         finally:
             # Not on any `disconnect`: that is not always sent.
-            writer.cancel()
-            with suppress(asyncio.CancelledError):
-                await writer
+            self.door.keeper.remove(connection)
             await connection.close()
 
     async def _welcome(self, connection: Connection, granted: Limits) -> str:
@@ -102,7 +97,7 @@ class SessionsConsumer(AsyncConsumer):
             "node": self.door.hub.node,
             "server": __version__,
             "limits": granted,
-            "ping_seconds": PING_SECONDS,
+            "ping_seconds": round(PING_SECONDS),
         }
         return notification("welcome", params)
 
@@ -115,10 +110,3 @@ class SessionsConsumer(AsyncConsumer):
                 connection.outbox.close(close_codes.BINARY_FRAME)
             else:
                 await connection.receive(text)
-
-    async def _write(self, connection: Connection, send: Send) -> None:
-        try:
-            await connection.write(send)
-        except OSError:
-            # The client went away in the middle of a frame; `receive` tells so, too.
-            logger.debug("client_gone", connection=connection.id)

@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import TypeVar
 
 from django.conf import settings
-from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.utils import timezone
 
@@ -64,15 +63,15 @@ def _good_tokens(identities: Iterable[Identity]) -> set[int]:
 
 def _good_logins(identities: Iterable[Identity]) -> set[str]:
     keys = {each.session_key for each in identities if each.session_key is not None}
-    store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
-    model: type[AbstractBaseSession] | None = getattr(store, "model", None)
-    if model is None:
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    if not hasattr(store, "get_model_class"):
         # A cache or another store of logins: it can only be asked for one at a time.
         return {key for key in keys if store().exists(key)}
+    model: type[AbstractBaseSession] = store.get_model_class()
     return {
         key
         for chunk in _chunks(keys)
-        for key in model.objects.filter(  # type: ignore[attr-defined]
+        for key in model.objects.filter(
             session_key__in=chunk, expire_date__gt=timezone.now()
         ).values_list("session_key", flat=True)
     }

@@ -75,10 +75,10 @@ class Outbox:
             self._news.set()
 
     def abandon(self, why: Close) -> None:
-        """Close the socket with nothing of what is there: the peer does not read."""
+        """Close the socket with nothing of what is there; `write_close` is all that is left."""
+        self._close = why
         self._frames.clear()
         self._bytes = 0
-        self.close(why)
 
     async def room(self) -> None:
         """Wait until half of what may wait has been sent."""

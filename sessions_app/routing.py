@@ -15,4 +15,8 @@ async def refuse(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     await send({"type": "websocket.close"})
 
 
-websocket = URLRouter([path("ws/", SessionsConsumer.as_asgi()), re_path(r"", refuse)])
+# Django's types know views only; what Channels routes are ASGI applications.
+_consumer: Any = SessionsConsumer.as_asgi()
+_refuse: Any = refuse
+
+websocket = URLRouter([path("ws/", _consumer), re_path(r"", _refuse)])

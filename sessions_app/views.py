@@ -107,10 +107,11 @@ async def _authenticate(request: HttpRequest, doorway: Door) -> Identity | Error
 
 
 def _is_from_our_page(request: HttpRequest) -> bool:
-    # Django's own check; it answers None when there is nothing to refuse.
+    # Django's own check, which answers None when there is nothing to refuse.
     check = CsrfViewMiddleware(lambda request: HttpResponse())
     check.process_request(request)
-    return check.process_view(request, lambda: None, (), {}) is None
+    refused: object = check.process_view(request, HttpResponse, (), {})
+    return refused is None
 
 
 def _params(request: HttpRequest, most: int) -> dict[str, object] | Error:

@@ -146,6 +146,10 @@ class Watches:
             cursor.live = False
             self.hub.leave(session_id, cursor)
 
+    def heads(self) -> dict[str, int]:
+        """The heads of all that is watched, as far as this process knows."""
+        return {str(id_): each.feed.known_head for id_, each in self.cursors.items()}
+
     def close(self) -> None:
         """Forget all."""
         for session_id in tuple(self.cursors):

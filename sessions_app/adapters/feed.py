@@ -107,9 +107,9 @@ class Feed:
                 self._stash[event.seq] = event
         if self.position is None:
             return
-        while (event := self._stash.pop(self.position + 1, None)) is not None:
-            self.position = event.seq
-            self._append(Entry(event))
+        while self.position + 1 in self._stash:
+            self.position += 1
+            self._append(Entry(self._stash.pop(self.position)))
         if self._stash:
             self._stash = {seq: each for seq, each in self._stash.items() if seq > self.position}
 

@@ -1,6 +1,6 @@
 """How the outside is put together: the log, the hub, and what every door shares, made as atoms."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from weakref import WeakValueDictionary
 
 from channels.layers import InMemoryChannelLayer, get_channel_layer
@@ -12,6 +12,10 @@ from flows.atoms.sessions import Sessions
 from flows.engine import atom, need
 from sessions_app.adapters.hub import Hub
 from sessions_app.adapters.log import DjangoSessions
+from sessions_app.auth import Identity
+from sessions_app.close_codes import Close
+from sessions_app.credentials import taken_back
+from sessions_app.keeper import Keeper
 from sessions_app.rates import Monotonic, TokenBucket
 
 #: Protocol, section 9: a user may do this many times what one of their connections may.
@@ -24,7 +28,11 @@ class Door:
     def __init__(self, log: DjangoSessions, hub: Hub) -> None:
         self.log = log
         self.hub = hub
+        self.keeper = Keeper(self._ask)
         self._buckets: WeakValueDictionary[str, TokenBucket] = WeakValueDictionary()
+
+    async def _ask(self, identities: Collection[Identity]) -> dict[Identity, Close]:
+        return await self.log.run(taken_back, identities)
 
     def bucket_of(self, user: str, limits: Limits, clock: Monotonic) -> TokenBucket:
         """The bucket that all connections of `user` here take from; it goes with the last one."""
@@ -43,9 +51,12 @@ async def door(*, clock: Clock = need(clock)) -> AsyncIterator[Door]:
     hub = Hub(log, None if isinstance(layer, InMemoryChannelLayer) else layer)
     log.on_commit = hub.committed
     hub.start()
+    door = Door(log, hub)
+    door.keeper.start()
     try:
-        yield Door(log, hub)
+        yield door
     finally:
+        await door.keeper.stop()
         await log.close()
         await hub.close()
 

@@ -1,0 +1,264 @@
+"""A connection whose peer is slow, or gone: without a server, with a socket that can be stalled."""
+
+import asyncio
+import json
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from msgspec import UNSET
+
+from flows.atoms.limits import Limits, Rate
+from flows.atoms.sessions import sessions
+from flows.engine import Scope, preset
+from flows.events import Event
+from sessions_app.adapters.hub import Hub
+from sessions_app.auth import Identity
+from sessions_app.connection import NOT_READING_SECONDS, Connection
+from sessions_app.outbox import MAX_FRAMES
+from sessions_app.rates import TokenBucket
+from sessions_app.watches import RequestWatcher
+from tests.fakes import FakeSessions
+from tests.sessions_app.sockets import settle
+
+ID = UUID("0197c5a0-0000-7000-8000-000000000001")
+
+
+class Log:
+    """A log in memory."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.reads = 0
+
+    def append(self, count: int, *, actor: str = "bob", key: str | None = None) -> list[Event]:
+        first = len(self.events) + 1
+        made = [
+            Event(
+                session_id=ID,
+                seq=seq,
+                kind="message_sent",
+                actor=actor,
+                at="t",
+                key=key if key is not None else UNSET,
+                data={"text": "x"},
+            )
+            for seq in range(first, first + count)
+        ]
+        self.events += made
+        return made
+
+    async def read(self, session_id: UUID, *, after: int, limit: int) -> list[Event]:
+        self.reads += 1
+        return self.events[after : after + limit]
+
+    async def heads(self, session_ids: Collection[UUID]) -> dict[UUID, int]:
+        return dict.fromkeys(session_ids, len(self.events))
+
+
+class Peer:
+    """The other end of a socket: it can stop reading, and go on."""
+
+    def __init__(self) -> None:
+        self.reading = asyncio.Event()
+        self.reading.set()
+        self.messages: list[dict[str, Any]] = []
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.send":
+            await self.reading.wait()
+        self.messages.append(message)
+
+    @property
+    def frames(self) -> list[Any]:
+        return [json.loads(each["text"]) for each in self.messages if "text" in each]
+
+    @property
+    def seqs(self) -> list[int]:
+        return [each["params"]["seq"] for each in self.frames if each.get("method") == "event"]
+
+    async def until(self, done: Any) -> None:
+        """Wait for a condition."""
+        while not done(self):
+            await settle()
+
+
+class Stage:
+    """A connection of Ann's that watches a session, and what it is connected to."""
+
+    def __init__(self, flows: Scope) -> None:
+        self.log = Log()
+        self.hub = Hub(self.log, None)
+        self.peer = Peer()
+        self.now = 0.0
+        plenty = Limits(rate=Rate(burst=10_000, per_second=10_000))
+        self.connection = Connection(
+            Identity("ann", 1),
+            flows=flows,
+            hub=self.hub,
+            limits=plenty,
+            user_bucket=TokenBucket(plenty.rate, lambda: self.now),
+            arrays=False,
+            clock=lambda: self.now,
+        )
+        self.connection.open(self.peer.send)
+
+    async def watch(self, after: int, *, answered: bool = True) -> RequestWatcher:
+        watcher = RequestWatcher(self.connection.watches)
+        await watcher.register([ID])
+        watcher.follow(ID, after=after, head=len(self.log.events))
+        if answered:
+            watcher.answered()
+        return watcher
+
+
+async def test_nothing_is_sent_before_the_answer() -> None:
+    """What a request asked for begins when it has been answered."""
+    async with Scope() as flows:
+        stage = Stage(flows)
+        stage.log.append(3)
+        watcher = await stage.watch(0, answered=False)
+        await settle()
+        assert stage.peer.frames == []
+        watcher.answered()
+        await stage.peer.until(lambda peer: len(peer.frames) == 4)
+        assert stage.peer.seqs == [1, 2, 3]
+        assert stage.peer.frames[-1]["method"] == "live"
+        await stage.connection.close()
+        assert stage.hub.feeds == {}
+
+
+async def test_a_slow_reader_costs_a_number_and_misses_nothing() -> None:
+    """Who reads too slowly is told so, is fed from the log, and then is live again."""
+    async with Scope() as flows:
+        stage = Stage(flows)
+        await stage.watch(0)
+        await stage.peer.until(lambda peer: len(peer.frames) == 1)
+        stage.peer.reading.clear()
+        for _ in range(20):
+            stage.hub.committed(stage.log.append(100))
+            await settle()
+        assert len(stage.connection.outbox._frames) <= MAX_FRAMES + 1
+        stage.peer.reading.set()
+        await stage.peer.until(lambda peer: len(peer.seqs) == 2000)
+        await settle()
+        assert stage.peer.seqs == list(range(1, 2001))
+        told = [each["method"] for each in stage.peer.frames if each["method"] != "event"]
+        assert told == ["live", "lagging", "live"]
+        stage.hub.committed(stage.log.append(1))
+        await stage.peer.until(lambda peer: len(peer.seqs) == 2001)
+        await stage.connection.close()
+
+
+async def test_an_own_event_waits_for_its_answer() -> None:
+    """An event of a write that is not answered yet, and all after it, come after the answer."""
+    async with Scope() as flows:
+        stage = Stage(flows)
+        await stage.watch(0)
+        await stage.peer.until(lambda peer: len(peer.frames) == 1)
+        stage.connection.watches.hold("k")
+        stage.hub.committed(stage.log.append(1, actor="ann", key="k"))
+        stage.hub.committed(stage.log.append(1))
+        await settle()
+        assert stage.peer.seqs == []
+        stage.connection.outbox.put('{"id":1}')
+        stage.connection.watches.release("k")
+        await stage.peer.until(lambda peer: len(peer.seqs) == 2)
+        assert stage.peer.frames[1] == {"id": 1}
+        assert [each["method"] for each in stage.peer.frames[2:]] == ["event", "event"]
+        await stage.connection.close()
+
+
+async def test_somebody_elses_equal_key_holds_nothing() -> None:
+    """Keys are per user: an event of another's with the same key does not wait."""
+    async with Scope() as flows:
+        stage = Stage(flows)
+        await stage.watch(0)
+        stage.connection.watches.hold("k")
+        stage.hub.committed(stage.log.append(1, actor="bob", key="k"))
+        await stage.peer.until(lambda peer: peer.seqs == [1])
+        await stage.connection.close()
+
+
+async def test_watching_again_moves_the_position() -> None:
+    """A second watch goes on from where it says, forward or back, and nothing comes in between."""
+    async with Scope() as flows:
+        stage = Stage(flows)
+        stage.log.append(5)
+        await stage.watch(5)
+        await stage.peer.until(lambda peer: len(peer.frames) == 1)
+        await stage.watch(3)
+        await stage.peer.until(lambda peer: len(peer.frames) == 4)
+        assert stage.peer.seqs == [4, 5]
+        stage.hub.committed(stage.log.append(1))
+        await stage.peer.until(lambda peer: peer.seqs == [4, 5, 6])
+        await stage.connection.close()
+
+
+async def test_a_peer_that_takes_nothing_is_given_up() -> None:
+    """Who takes not a byte for thirty seconds is closed 4008, with nothing of what was waiting."""
+    async with Scope() as flows:
+        stage = Stage(flows)
+        await stage.watch(0)
+        await stage.peer.until(lambda peer: len(peer.frames) == 1)
+        stage.peer.reading.clear()
+        stage.hub.committed(stage.log.append(3))
+        await settle()
+        since = stage.connection.outbox.sending_since
+        assert since is not None
+        stage.connection.look(since + NOT_READING_SECONDS)
+        await settle()
+        assert len(stage.peer.messages) == 1
+        stage.connection.look(since + NOT_READING_SECONDS + 1)
+        await settle()
+        assert stage.peer.messages[-1]["code"] == 4008
+        await stage.connection.close()
+
+
+async def test_who_does_not_read_replies_is_not_read_from() -> None:
+    """When the outbox is full, the next frame is taken only after there is room."""
+    store = FakeSessions(users={"ann"})
+    async with Scope(presets=[preset(sessions, store)]) as flows:
+        stage = Stage(flows)
+        stage.peer.reading.clear()
+        for _ in range(MAX_FRAMES):
+            stage.connection.outbox.put("1")
+        taking = asyncio.create_task(
+            stage.connection.receive('{"jsonrpc":"2.0","id":1,"method":"ping"}')
+        )
+        await settle()
+        assert not taking.done()
+        stage.peer.reading.set()
+        await taking
+        await stage.connection.close()
+
+
+class Slow(FakeSessions):
+    """A store that lists nothing before it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(users={"ann"})
+        self.go = asyncio.Event()
+
+    async def list_for(self, *args: Any, **kwargs: Any) -> list[Any]:
+        await self.go.wait()
+        return []
+
+
+async def test_in_flight_has_a_limit() -> None:
+    """The request beyond what may be in flight is refused; a batch counts as one."""
+    store = Slow()
+    async with Scope(presets=[preset(sessions, store)]) as flows:
+        stage = Stage(flows)
+        one = '{"jsonrpc":"2.0","id":"b","method":"list_sessions"}'
+        await stage.connection.receive(f"[{','.join([one] * 64)}]")
+        for index in range(32):
+            await stage.connection.receive(one.replace('"b"', str(index)))
+        await stage.peer.until(lambda peer: len(peer.frames) == 1)
+        (refused,) = stage.peer.frames
+        assert refused["id"] == 31
+        limit = {"code": "limit_reached", "limit": 32, "retry": False}
+        assert refused["error"]["data"] == limit
+        store.go.set()
+        await stage.peer.until(lambda peer: len(peer.frames) == 33)
+        await stage.connection.close()

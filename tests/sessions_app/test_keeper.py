@@ -1,0 +1,146 @@
+"""What happens to open connections that nobody asked for."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session as Login
+from django.test import Client as Browser
+from django.utils import timezone
+
+from project.application import Application
+from sessions_app.adapters.wiring import door
+from sessions_app.keeper import PING_SECONDS, Keeper
+from sessions_app.models import AccessToken, User
+from tests.sessions_app.sockets import Client, people, serving
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+async def application() -> AsyncIterator[Application]:
+    async with serving() as application:
+        yield application
+
+
+@pytest.fixture
+async def tokens() -> dict[str, str]:
+    return await sync_to_async(people)("ann", "bob")
+
+
+async def keeper_of(application: Application) -> Keeper:
+    return (await application.flows.resolve(door)).keeper
+
+
+async def look(application: Application, *, later: float = 0.0) -> None:
+    """One look at all connections, so many seconds from now."""
+    await (await keeper_of(application)).look(asyncio.get_running_loop().time() + later)
+
+
+async def test_who_is_still_who_they_were_stays(
+    application: Application, tokens: dict[str, str]
+) -> None:
+    """A look closes nobody whose credentials hold."""
+    async with Client(application, token=tokens["ann"]) as ann:
+        await look(application)
+        assert await ann.call("ping") == {}
+
+
+async def test_a_revoked_token_closes_its_sockets_and_no_others(
+    application: Application, tokens: dict[str, str]
+) -> None:
+    """A token that is revoked closes the sockets that it opened, with 4502."""
+    async with Client(application, token=tokens["ann"]) as ann:
+        other = await sync_to_async(people)("cid")
+        async with Client(application, token=other["cid"]) as cid:
+            tokens_of_ann = AccessToken.objects.filter(user__username="ann")
+            await tokens_of_ann.aupdate(revoked_at=timezone.now())
+            await look(application)
+            assert await ann.closed() == 4502
+            assert await cid.call("ping") == {}
+
+
+async def test_a_disabled_user_is_closed_everywhere(
+    application: Application, tokens: dict[str, str]
+) -> None:
+    """Every socket of a user who was disabled is closed with 4520."""
+    async with (
+        Client(application, token=tokens["ann"]) as one,
+        Client(application, token=tokens["ann"]) as two,
+    ):
+        await User.objects.filter(username="ann").aupdate(is_active=False)
+        await look(application)
+        assert [await one.closed(), await two.closed()] == [4520, 4520]
+
+
+def sign_in(name: str) -> str:
+    """The key of a new login of a user."""
+    browser = Browser()
+    browser.force_login(get_user_model().objects.get(username=name))
+    return browser.cookies["sessionid"].value
+
+
+def sign_out(key: str) -> None:
+    Login.objects.filter(session_key=key).delete()
+
+
+def expire(key: str) -> None:
+    Login.objects.filter(session_key=key).update(expire_date=timezone.now())
+
+
+def change_password(_key: str) -> None:
+    ann = User.objects.get(username="ann")
+    ann.set_password("another")
+    ann.save()
+
+
+@pytest.mark.parametrize("what", [sign_out, expire, change_password])
+async def test_a_login_that_ends_closes_its_sockets(
+    application: Application, tokens: dict[str, str], what: Any
+) -> None:
+    """Signing out, expiry and a new password close the sockets of that login only."""
+    key = await sync_to_async(sign_in)("ann")
+    headers = [(b"cookie", f"sessionid={key}".encode()), (b"origin", b"http://testserver")]
+    async with (
+        Client(application, headers=headers) as page,
+        Client(application, token=tokens["ann"]) as script,
+    ):
+        await look(application)
+        assert await page.call("ping") == {}
+        await sync_to_async(what)(key)
+        await look(application)
+        assert await page.closed() == 4502
+        assert await script.call("ping") == {}
+
+
+async def test_heads_are_told_from_time_to_time(
+    application: Application, tokens: dict[str, str]
+) -> None:
+    """A ping tells the head of every session that is watched."""
+    async with Client(application, token=tokens["ann"]) as ann:
+        created = await ann.call("create_session", key="k")
+        await ann.frame()
+        await look(application, later=PING_SECONDS + 1)
+        ping = await ann.frame()
+        assert (ping["method"], ping["params"]) == ("ping", {"heads": {created["session_id"]: 1}})
+        await look(application, later=PING_SECONDS + 2)
+        assert await ann.call("ping") == {}
+
+
+async def test_who_watches_nothing_and_says_nothing_is_idle(
+    application: Application, tokens: dict[str, str]
+) -> None:
+    """Five minutes of nothing close 4009; one who watches may be silent for ever."""
+    async with (
+        Client(application, token=tokens["ann"]) as ann,
+        Client(application, token=tokens["bob"]) as bob,
+    ):
+        await bob.call("create_session", key="k")
+        await look(application, later=299)
+        assert await ann.call("ping") == {}
+        await look(application, later=302)
+        assert await ann.closed() == 4009
+        assert await bob.call("ping") == {}
