@@ -4,7 +4,7 @@ import asyncio
 import traceback
 from collections.abc import Callable, Generator
 from types import FunctionType
-from typing import Any, Final, Protocol
+from typing import Any, Final, Never, Protocol
 
 from flows.engine.errors import InvalidDefinition
 
@@ -49,13 +49,15 @@ class Plain:
 
 async def release(undo: Undo, error: BaseException | None) -> None:
     """Run a clean-up: on after its `yield`, or with `error` thrown in. Raises what fails anew."""
-    if error is None:
-        ended = await anext(undo, ENDED) is ENDED
-    else:
-        ended = await _thrown(undo, error)
+    ended = await anext(undo, ENDED) is ENDED if error is None else await _thrown(undo, error)
     if not ended:
-        await undo.aclose()
-        raise InvalidDefinition(undo.__name__, "yields twice: what it yields once is its value")
+        await refuse(undo)
+
+
+async def refuse(undo: Undo) -> Never:
+    """Give up a generator that yields a second time."""
+    await undo.aclose()
+    raise InvalidDefinition(undo.__name__, "yields twice: what it yields once is its value")
 
 
 async def _thrown(undo: Undo, error: BaseException) -> bool:
@@ -79,8 +81,13 @@ async def release_all(ledger: list[Undo], error: BaseException | None) -> BaseEx
     From the first failure on it is a failing close for those that remain.
     """
     while ledger:
+        undo = ledger.pop()
         try:
-            await release(ledger.pop(), error)
+            # `release` after success, written out: it happens in every request.
+            if error is not None:
+                await release(undo, error)
+            elif await anext(undo, ENDED) is not ENDED:
+                await refuse(undo)
         except BaseException as later:
             error = worst(error, later)
     return error

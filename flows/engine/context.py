@@ -4,25 +4,36 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextvars import Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 from msgspec import Struct, field
 
 from flows.engine.closing import Abandoned, Undo, release_all, runs_in, until
-from flows.engine.errors import Closed, EngineError, InvalidDefinition, InvalidInput
+from flows.engine.errors import Closed, EngineError
+from flows.engine.execution import perform, run
 from flows.engine.extension import Outcome
 from flows.engine.nodes import (
-    MISSING, Atom, Bound, Flow, Level, Missing, Node, Resource, Tag, level,
+    CLOSED,
+    CLOSING,
+    MISSING,
+    OPEN,
+    Atom,
+    Bound,
+    Flow,
+    Level,
+    Node,
+    Resource,
+    Tag,
+    level,
 )  # fmt: skip
-from flows.engine.parsing import name_of, parsed
-from flows.engine.resources import home_of, make
 from flows.engine.waiting import CURRENT, enclosing
 from flows.engine.work import Work, settle
 
 if TYPE_CHECKING:
+    from flows.engine.handles import Handle
     from flows.engine.scope import Scope
     from flows.engine.streams import Stream
-    from flows.engine.wiring import Plan, Wiring
+    from flows.engine.wiring import Wiring
 
 T = TypeVar("T")
 InputT = TypeVar("InputT", covariant=True)
@@ -30,14 +41,6 @@ I = TypeVar("I")  # noqa: E741
 HandleI = TypeVar("HandleI", contravariant=True)
 O = TypeVar("O")  # noqa: E741
 S = TypeVar("S")
-
-OPEN: Final = 0
-CLOSING: Final = 1
-CLOSED: Final = 2
-
-RETURNS_STREAM: Final = (
-    "returns an async iterator, which would outlive its context: make it an async generator"
-)
 
 OnClose = Callable[[Outcome], Awaitable[None] | None]
 
@@ -79,7 +82,7 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
     state: Literal[0, 1, 2] = OPEN
     #: How many executions run in it.
     active: int = 0
-    #: Resources by node; one that is being made: who makes it, by its wiring.
+    #: Resources by node; while one is being made, its maker by its wiring.
     values: "dict[Node | Wiring, Any] | None" = None
     ledger: list[Undo] | None = None
     #: What this execution is making at the moment.
@@ -131,7 +134,9 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         name: str | None = None,
     ) -> Coroutine[Any, Any, Any]:
         """Run a flow in a child context and give what it returns; the child is closed by then."""
-        return self.child(flow, input, tags, name).run(MISSING)
+        bound = level(tags) if tags else None
+        child = Context(input, self, self.scope, self.boundary or self, flow, name, bound)
+        return perform(child, MISSING) if self.scope.hooks is None else run(child, MISSING)
 
     def exec_raw(
         self,
@@ -142,7 +147,7 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         name: str | None = None,
     ) -> Coroutine[Any, Any, O]:
         """The same with an input that is parsed first; InvalidInput if it cannot be."""
-        return self.child(flow, None, tags, name).run(raw)
+        return run(self.child(flow, None, tags, name), raw)
 
     def stream(
         self,
@@ -184,21 +189,14 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         The result can be awaited. An error that nobody awaited fails the close.
         """
         self.require_open()
-        return Work(self, self.child(flow, input, tags, None).run(MISSING))
+        return Work(self, run(self.child(flow, input, tags, None), MISSING))
 
     def child(
         self, flow: Flow[Any, Any], input: Any, tags: Iterable[Bound], name: str | None
     ) -> "Context[Any]":
         """The context of an execution that has not begun."""
-        return Context(
-            input,
-            self,
-            self.scope,
-            self.boundary or self,
-            flow,
-            name,
-            level(tags) if tags else None,
-        )
+        bound = level(tags) if tags else None
+        return Context(input, self, self.scope, self.boundary or self, flow, name, bound)
 
     def require_open(self) -> None:
         """Raise Closed unless new work may begin."""
@@ -211,111 +209,8 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
             self.rest = Rest()
         return self.rest
 
-    # -- running a flow in it --------------------------------------------------------------------
-
-    def run(self, raw: Any | Missing) -> Coroutine[Any, Any, Any]:
-        """Run this execution from its beginning to its end."""
-        if self.scope.hooks is None:
-            return self.perform(raw)
-        return self.enclose(raw, lambda: self.perform(raw))
-
-    async def perform(self, raw: Any | Missing) -> Any:
-        """Parse, make what is needed, call, close."""
-        parent = self.parent
-        assert parent is not None  # noqa: S101 - only boundaries have none
-        token = self.enter(parent)
-        try:
-            try:
-                plan = self.accept(raw)
-                recipe = plan.recipe
-                if recipe.resources or not recipe.ready:
-                    await make(recipe, self, self)
-                result = await plan.flow.body(self, **plan.wiring.arguments(self))
-                if plan.vets and hasattr(result, "__anext__"):
-                    raise InvalidDefinition(plan.flow.name, RETURNS_STREAM)
-            except BaseException as error:
-                await self.fail(error)
-                raise
-            if self.is_bare:
-                self.state = CLOSED
-            else:
-                await self.finish()
-            return result
-        finally:
-            CURRENT.reset(token)
-            parent.leave()
-
-    async def enclose(self, raw: Any | Missing, core: Callable[[], Awaitable[Any]]) -> Any:
-        """Run `core`, which is this execution, with the scope's extensions around it."""
-        hooks, parent = self.scope.hooks, self.parent
-        if hooks is None:
-            return await core()
-        assert parent is not None  # noqa: S101
-        token = self.enter(parent)
-        try:
-            try:
-                assert self.flow is not None  # noqa: S101
-                self.flow = self.scope.wirings.target(self.flow)
-                hooks.opened(self)
-                result = await hooks.around_exec(self, raw, core)
-            except BaseException as error:
-                await self.fail(error)
-                raise
-            await self.finish()
-            return result
-        finally:
-            CURRENT.reset(token)
-            parent.leave()
-
-    def enter(self, parent: "Context[Any]") -> "Token[Context[Any] | None]":
-        """Begin as an execution in `parent`; Closed if that refuses new work."""
-        if self.outer is None:
-            parent.require_open()
-        self.require_open()
-        parent.active += 1
-        token = CURRENT.set(self)
-        if self.outer is None:
-            self.outer = token
-        return token
-
-    def accept(self, raw: Any | Missing, *, streaming: bool = False) -> "Plan":
-        """The plan by which the flow is run, once it and its input are checked."""
-        scope, flow = self.scope, self.flow
-        assert flow is not None  # noqa: S101 - only boundaries have none
-        plan = scope.plans.get(flow) or scope.plan(flow)
-        self.flow = flow = plan.flow
-        if flow.streaming is not streaming:
-            hint = "streams: `async with ctx.stream(…)` reads it"
-            if streaming:
-                hint = "is no streaming flow: `await ctx.exec(…)` runs it"
-            raise InvalidDefinition(flow.name, hint)
-        if raw is not MISSING:
-            self.input = parsed(flow, raw)
-        elif not isinstance(self.input, flow.accepts):
-            given = name_of(type(self.input))
-            raise InvalidInput(
-                flow.name, "$", f"Expected `{name_of(flow.input_type)}`, got `{given}`"
-            )
-        return plan
-
-    def leave(self) -> None:
-        """An execution in it has ended."""
-        self.active -= 1
-        if self.rest is not None and self.rest.idle is not None and not self.active:
-            self.rest.idle.set()
-
-    @property
-    def is_bare(self) -> bool:
-        """Whether there is nothing to do when it closes."""
-        return (
-            self.ledger is None
-            and self.rest is None
-            and not self.active
-            and self.scope.hooks is None
-        )
-
     async def fail(self, error: BaseException) -> None:
-        """Close after a failure; raises what is worse than `error`, which is raised by the caller."""
+        """Close after a failure that the caller goes on to raise; raises only what is worse."""
         if self.state == OPEN:
             final = await self.shut(error)
             if final is not error and final is not None:
@@ -326,11 +221,16 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         if self.state == OPEN and (failure := await self.shut(None)) is not None:
             raise failure
 
-    def value_of(self, resource: Resource[Any]) -> Any:
-        """A resource that is open where it belongs."""
-        values = home_of(resource, self).values
-        assert values is not None  # noqa: S101 - it was opened there
-        return values[resource]
+    def leave(self) -> None:
+        """An execution in it has ended."""
+        self.active -= 1
+        if self.rest is not None:
+            self.stir()
+
+    def stir(self) -> None:
+        """Tell who waits for it to be idle."""
+        if self.rest is not None and self.rest.idle is not None and not self.active:
+            self.rest.idle.set()
 
     # -- what belongs to it ----------------------------------------------------------------------
 
@@ -395,9 +295,10 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         if self.ledger:
             error = await release_all(self.ledger, error)
         self.state = CLOSED
-        self.values = self.ledger = None
+        if self.values is not None:
+            self.values.clear()
         if self.boundary is None:
-            self.scope.forget(self)
+            (self.scope.contexts if self.parent is None else self.parent.more().nested).pop(self, 0)
         if self.scope.hooks is not None:
             error = self.scope.hooks.closed(self, error)
         if self.rest is not None and self.rest.closed is not None:
@@ -432,30 +333,5 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
             await self.close(error)
             return
         final = await self.shut(error)
-        if final is not error and final is not None:
+        if final is not None and final is not error:
             raise final
-
-
-class Handle(Generic[HandleI, O]):
-    """A flow bound to the context that needs it: `await handle(input)` is a full execution."""
-
-    __slots__ = ("_context", "flow")
-
-    def __init__(self, context: Context[Any], flow: Flow[HandleI, O]) -> None:
-        self._context = context
-        self.flow = flow
-
-    def __repr__(self) -> str:
-        return f"<handle {self.flow.name}>"
-
-    @overload
-    def __call__(self: "Handle[None, O]", input: None = None) -> Coroutine[Any, Any, O]: ...
-    @overload
-    def __call__(self, input: HandleI) -> Coroutine[Any, Any, O]: ...
-    def __call__(self, input: Any = None) -> Coroutine[Any, Any, O]:
-        """Run the flow; Closed once the context has ended."""
-        return self._context.exec(self.flow, input)
-
-    def stream(self: "Handle[I, AsyncIterator[S]]", input: I) -> "Stream[S]":
-        """Read a streaming flow: `async with handle.stream(input) as items`."""
-        return self._context.stream(self.flow, input)

@@ -20,6 +20,11 @@ class Missing(Enum):
 
 MISSING: Final = Missing.MISSING
 
+#: The states of a context.
+OPEN: Final = 0
+CLOSING: Final = 1
+CLOSED: Final = 2
+
 How: TypeAlias = Literal["need", "maybe", "every"]
 Per: TypeAlias = Literal["context", "exec"]
 

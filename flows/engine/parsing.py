@@ -4,8 +4,17 @@ import re
 import types
 from collections.abc import Callable
 from typing import (
-    TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin,
-    is_typeddict, overload,
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    is_typeddict,
+    overload,
 )  # fmt: skip
 
 import msgspec

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+from asyncio import get_running_loop
 from collections.abc import Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, overload
@@ -9,12 +10,13 @@ from typing import Any, Final, Self, TypeVar, overload
 from flows.engine.closing import Undo, release, runs_in, until, worst
 from flows.engine.context import Context
 from flows.engine.errors import Closed, EngineError, InvalidDefinition
+from flows.engine.execution import run
 from flows.engine.extension import Extension
 from flows.engine.graph import check
 from flows.engine.hooks import Hooks
 from flows.engine.nodes import MISSING, Atom, Bound, Flow, Missing, Node, Resource, Tag, Want, level
 from flows.engine.presets import Given, Preset, substitutes
-from flows.engine.resources import build, make
+from flows.engine.resources import build, home_of, make
 from flows.engine.waiting import CURRENT, enclosing, until_done, until_made
 from flows.engine.wiring import Plan, Wirings, reader
 from flows.engine.work import merged
@@ -54,7 +56,7 @@ class Scope:
         self.values: dict[Node, Any] = {}
         self._making: dict[Atom[Any], tuple[asyncio.Task[None], Context[Any]]] = {}
         self._ledger: list[tuple[Undo, contextvars.Context]] = []
-        self._contexts: dict[Context[Any], None] = {}
+        self.contexts: dict[Context[Any], None] = {}
         self._runs = 0
         self._state = NEW
         self._started: list[Extension] = []
@@ -65,9 +67,14 @@ class Scope:
 
     def create_context(self, *tags: Bound) -> Context[None]:
         """A boundary: `async with scope.create_context(actor(user)) as ctx`. Always close it."""
-        self._require(OPEN)
-        made = self.boundary(None, tags)
-        self._contexts[made] = None
+        if self._state is not OPEN or get_running_loop() is not self._loop:
+            self._require(OPEN)
+        made: Context[None] = Context(
+            None, None, self, None, None, None, level(tags) if tags else None
+        )
+        if self.hooks is not None:
+            self.hooks.opened(made)
+        self.contexts[made] = None
         return made
 
     @overload
@@ -98,7 +105,7 @@ class Scope:
         self._runs += 1
         try:
             try:
-                result = await boundary.child(flow, input, (), None).run(raw)
+                result = await run(boundary.child(flow, input, (), None), raw)
             except BaseException as error:
                 await boundary.fail(error)
                 raise
@@ -139,16 +146,9 @@ class Scope:
             self.hooks.opened(made)
         return made
 
-    def forget(self, boundary: Context[Any]) -> None:
-        """A boundary has closed."""
-        if boundary.parent is None:
-            self._contexts.pop(boundary, None)
-        else:
-            boundary.parent.more().nested.pop(boundary, None)
-
     def plan(self, flow: Flow[Any, Any]) -> Plan:
         """How a flow is run here, worked out when it is first run."""
-        plan = self.plans[flow] = self.wirings.plan(self.wirings.target(flow))
+        plan = self.plans[flow] = self.wirings.plan(flow)
         return plan
 
     async def value(self, node: Node, context: Context[Any], maker: Context[Any]) -> Any:
@@ -160,7 +160,9 @@ class Scope:
             return await self._atom(found)
         recipe = self.wirings.recipe(found)
         await make(recipe, context, maker)
-        return context.value_of(found)
+        home = (context.boundary or context) if found.per == "context" else home_of(found, context)
+        assert home.values is not None  # noqa: S101 - it has just been opened there
+        return home.values[found]
 
     # -- atoms -----------------------------------------------------------------------------------
 
@@ -265,7 +267,7 @@ class Scope:
         while self._runs:
             self._idle = asyncio.Event()
             error = merged(error, await until(self._idle))
-        for context in reversed(list(self._contexts)):
+        for context in reversed(list(self.contexts)):
             error = merged(error, await context.abandon())
         self._state = RELEASING
         error = await self._release(error)

@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from flows.engine.closing import Abandoned, worst
-from flows.engine.errors import Closed, EngineError, InvalidDefinition
+from flows.engine.errors import Closed, EngineError
+from flows.engine.execution import accept, enclose, enter
 from flows.engine.nodes import MISSING, Missing
 from flows.engine.resources import make
 from flows.engine.waiting import CURRENT
@@ -66,7 +67,7 @@ class Stream(Generic[O]):
     async def __aenter__(self) -> AsyncIterator[O]:
         if self._execution is not None:
             raise Closed(f"The stream of {self._context.name}, which is read once,")
-        self._execution = self._context.enclose(self._raw, self._perform)
+        self._execution = enclose(self._context, self._raw, self._perform)
         if not await _until_halt(self._execution):
             raise EngineError(f"{self._context.name}: an extension did not call a stream's next()")
         return self
@@ -107,12 +108,12 @@ class Stream(Generic[O]):
     async def _perform(self) -> None:
         context, parent = self._context, self._context.parent
         assert parent is not None  # noqa: S101
-        token = context.enter(parent)
+        token = enter(context)
         try:
             try:
-                plan = context.accept(self._raw, streaming=True)
+                plan = accept(context, self._raw, streaming=True)
                 await make(plan.recipe, context, context)
-                self._items = plan.flow.body(context, **plan.wiring.arguments(context))
+                self._items = plan.body(context, **plan.wiring.arguments(context))
                 await _halt()
                 await self._items.aclose()
             except BaseException as error:

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
-from flows.engine.context import Context, Handle
+from flows.engine.context import Context
 from flows.engine.errors import DependencyCycle, InvalidDefinition, MissingDependency
-from flows.engine.nodes import MISSING, Atom, Flow, Level, Node, Port, Resource, Tag, Want
+from flows.engine.handles import Handle
+from flows.engine.nodes import MISSING, Atom, Flow, Level, Node, Port, Resource, Shape, Tag, Want
 from flows.engine.parsing import accepted
 from flows.engine.presets import Given, Substitutes
+from flows.engine.resources import home_of
 from flows.engine.tags import all_of, nearest
 from flows.engine.waiting import CURRENT
 
@@ -24,17 +26,21 @@ class Wiring(Struct, eq=False):
     """How a node's function gets its arguments in one scope."""
 
     node: Node
+    function: Callable[..., Any]
+    is_async_generator: bool
     #: Arguments that never change: preset values and, once they are made, atoms.
     fixed: dict[str, Any]
     atoms: tuple[tuple[str, Atom[Any]], ...]
-    resources: tuple[tuple[str, Resource[Any]], ...]
+    #: With each, whether it belongs to the boundary.
+    resources: tuple[tuple[str, Resource[Any], bool], ...]
     reads: tuple[tuple[str, Read], ...]
 
     def arguments(self, context: Context[Any]) -> dict[str, Any]:
         """The arguments of one call; its atoms and resources are made."""
         arguments = self.fixed.copy()
-        for name, resource in self.resources:
-            arguments[name] = context.value_of(resource)
+        for name, resource, lasting in self.resources:
+            home = (context.boundary or context) if lasting else home_of(resource, context)
+            arguments[name] = home.values[resource]
         for name, read in self.reads:
             arguments[name] = read(context)
         return arguments
@@ -43,18 +49,18 @@ class Wiring(Struct, eq=False):
 class Recipe(Struct, eq=False):
     """What is made for a node in one scope."""
 
-    #: The node's own, last, and those of everything below it.
+    wiring: Wiring
+    #: Those of everything that is not an atom, the node's own among them.
     parts: tuple[Wiring, ...]
-    #: What is opened in each context, dependencies first.
-    resources: tuple[tuple[Resource[Any], Wiring], ...]
-    #: All atoms are made, and their values are in place.
+    #: What is opened in each context, dependencies first, and whether in the boundary.
+    resources: tuple[tuple[Resource[Any], Wiring, bool], ...]
+    #: Whether all atoms are made, and their values in place.
     ready: bool = False
 
     async def prepare(self, scope: "Scope") -> None:
         """Make the atoms that are needed."""
-        parts = [part for part in self.parts if not isinstance(part.node, Atom)]
-        values = await scope.make([atom for part in parts for _, atom in part.atoms])
-        for part in parts:
+        values = await scope.make([atom for part in self.parts for _, atom in part.atoms])
+        for part in self.parts:
             part.fixed.update((name, values[atom]) for name, atom in part.atoms)
         self.ready = True
 
@@ -63,8 +69,14 @@ class Plan(Struct, eq=False):
     """How a flow is run in one scope."""
 
     flow: Flow[Any, Any]
-    wiring: Wiring
+    body: Callable[..., Any]
+    #: What an input must be to need no closer look.
+    accepts: tuple[type, ...]
     recipe: Recipe
+    wiring: Wiring
+    fixed: dict[str, Any]
+    #: Whether there are arguments that differ from call to call.
+    varies: bool
     #: Whether its result may turn out to be a stream: its annotation does not tell.
     vets: bool
 
@@ -89,15 +101,24 @@ class Wirings:
         return found
 
     def plan(self, flow: Flow[Any, Any]) -> Plan:
-        """How a flow is run; MissingDependency or DependencyCycle if it cannot be."""
-        recipe = self.recipe(flow)
-        return Plan(flow, self.of(flow), recipe, object in accepted(flow.output_type))
+        """How `flow` is run; MissingDependency or DependencyCycle if it cannot be."""
+        target = self.target(flow)
+        wiring, recipe = self.of(target), self.recipe(target)
+        varies = bool(wiring.resources or wiring.reads)
+        vets = object in accepted(target.output_type)
+        plain = target is flow and not flow.streaming
+        accepts = target.accepts if plain else ()
+        return Plan(target, target.body, accepts, recipe, wiring, wiring.fixed, varies, vets)
 
     def recipe(self, node: Node) -> Recipe:
         """What is made for a node; MissingDependency or DependencyCycle if it cannot be."""
-        parts = tuple(self.below(node))
-        opened = ((part.node, part) for part in parts if isinstance(part.node, Resource))
-        return Recipe(parts, tuple(opened))
+        parts = tuple(part for part in self.below(node) if not isinstance(part.node, Atom))
+        opened = (
+            (part.node, part, part.node.per == "context")
+            for part in parts
+            if isinstance(part.node, Resource)
+        )
+        return Recipe(self.of(node), parts, tuple(opened))
 
     def of(self, node: Node) -> Wiring:
         """The wiring of a node that is itself no longer preset."""
@@ -147,13 +168,14 @@ class Wirings:
         except MissingDependency as error:  # of an atom, which reads its tags once
             raise MissingDependency(error.node, (*names, error.node.name)) from None
         # In the order in which they are declared.
-        wanted: dict[str, Node] = {**dict(wiring.atoms), **dict(wiring.resources)}
-        return iter([wanted[want.name] for want in node.wants if want.name in wanted])
+        made: dict[str, Node] = dict(wiring.atoms)
+        made.update((name, resource) for name, resource, _ in wiring.resources)
+        return iter([made[want.name] for want in node.wants if want.name in made])
 
     def _wire(self, node: Node) -> Wiring:
         fixed: dict[str, Any] = {}
         atoms: list[tuple[str, Atom[Any]]] = []
-        resources: list[tuple[str, Resource[Any]]] = []
+        resources: list[tuple[str, Resource[Any], bool]] = []
         reads: list[tuple[str, Read]] = []
         for want in node.wants:
             found = want.node if isinstance(want.node, Flow) else self.stand_in(want.node)
@@ -162,12 +184,17 @@ class Wirings:
             elif isinstance(found, Atom):
                 atoms.append((want.name, found))
             elif isinstance(found, Resource):
-                resources.append((want.name, found))
+                resources.append((want.name, found, found.per == "context"))
             elif isinstance(node, Atom):
                 fixed[want.name] = self._tag_of_scope(want, node)
             else:
                 reads.append((want.name, reader(want)))
-        return Wiring(node, fixed, tuple(atoms), tuple(resources), tuple(reads))
+        function = node.function
+        assert function is not None  # noqa: S101 - ports are refused before
+        is_async_generator = node.shape is Shape.ASYNC_GENERATOR
+        return Wiring(
+            node, function, is_async_generator, fixed, tuple(atoms), tuple(resources), tuple(reads)
+        )
 
     def _tag_of_scope(self, want: Want, atom: Node) -> Any:
         tag = want.node

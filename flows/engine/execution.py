@@ -1,0 +1,119 @@
+"""Running a flow in a context: the path that every request takes, so it is written out."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from flows.engine.errors import InvalidDefinition, InvalidInput
+from flows.engine.nodes import CLOSED, MISSING, Missing
+from flows.engine.parsing import name_of, parsed
+from flows.engine.resources import make
+from flows.engine.waiting import CURRENT
+
+if TYPE_CHECKING:
+    from contextvars import Token
+
+    from flows.engine.context import Context
+    from flows.engine.wiring import Plan
+
+
+def run(context: "Context[Any]", raw: Any | Missing) -> Coroutine[Any, Any, Any]:
+    """Run an execution from its beginning to its end; `raw` is MISSING if its input is there."""
+    if context.scope.hooks is None:
+        return perform(context, raw)
+    return enclose(context, raw, lambda: perform(context, raw))
+
+
+async def perform(context: "Context[Any]", raw: Any | Missing) -> Any:
+    """Parse, make what is needed, call, close."""
+    parent, scope = context.parent, context.scope
+    token = enter(context)
+    try:
+        try:
+            plan = scope.plans.get(context.flow)
+            if plan is None or raw is not MISSING or not isinstance(context.input, plan.accepts):
+                plan = accept(context, raw)
+            recipe = plan.recipe
+            if recipe.resources or not recipe.ready:
+                await make(recipe, context, context)
+            arguments = plan.wiring.arguments(context) if plan.varies else plan.fixed
+            result = await plan.body(context, **arguments)
+            if plan.vets:
+                refuse_stream(plan, result)
+        except BaseException as error:
+            await context.fail(error)
+            raise
+        if context.ledger or context.rest is not None or context.active or scope.hooks is not None:
+            await context.finish()
+        else:
+            context.state = CLOSED
+        return result
+    finally:
+        CURRENT.reset(token)
+        parent.active -= 1
+        if parent.rest is not None:
+            parent.stir()
+
+
+async def enclose(
+    context: "Context[Any]", raw: Any | Missing, core: Callable[[], Awaitable[Any]]
+) -> Any:
+    """Run `core`, which is this execution, with the scope's extensions around it."""
+    hooks, parent = context.scope.hooks, context.parent
+    if hooks is None:
+        return await core()
+    token = enter(context)
+    try:
+        try:
+            context.flow = context.scope.wirings.target(context.flow)
+            hooks.opened(context)
+            result = await hooks.around_exec(context, raw, core)
+        except BaseException as error:
+            await context.fail(error)
+            raise
+        await context.finish()
+        return result
+    finally:
+        CURRENT.reset(token)
+        parent.leave()
+
+
+def enter(context: "Context[Any]") -> "Token[Context[Any] | None]":
+    """Begin as an execution; Closed if what is around it refuses new work."""
+    parent = context.parent
+    if parent.state and context.outer is None:
+        parent.require_open()
+    if context.state:
+        context.require_open()
+    token = CURRENT.set(context)
+    if context.outer is None:
+        context.outer = token
+    parent.active += 1
+    return token
+
+
+def accept(context: "Context[Any]", raw: Any | Missing, *, streaming: bool = False) -> "Plan":
+    """The plan by which the flow is run, once it and its input are checked."""
+    scope, flow = context.scope, context.flow
+    plan = scope.plans.get(flow) or scope.plan(flow)
+    context.flow = flow = plan.flow
+    if flow.streaming is not streaming:
+        hint = "streams: `async with ctx.stream(…)` reads it"
+        if streaming:
+            hint = "is no streaming flow: `await ctx.exec(…)` runs it"
+        raise InvalidDefinition(flow.name, hint)
+    if raw is not MISSING:
+        context.input = parsed(flow, raw)
+    elif not isinstance(context.input, flow.accepts):
+        given = name_of(type(context.input))
+        raise InvalidInput(flow.name, "$", f"Expected `{name_of(flow.input_type)}`, got `{given}`")
+    return plan
+
+
+def refuse_stream(plan: "Plan", result: Any) -> None:
+    """Raise if a flow that is no stream returned one."""
+    if hasattr(result, "__anext__"):
+        raise InvalidDefinition(
+            plan.flow.name,
+            "returns an async iterator, which would outlive its context: make it an async"
+            " generator (`yield` the items)",
+        )
