@@ -1,0 +1,38 @@
+"""`manage.py create_token`: a bearer token for a user."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from sessions_app.management.operators import find_user
+from sessions_app.models import AccessToken
+from sessions_app.sentences import plain
+from sessions_app.tokens import issue_token
+
+
+class Command(BaseCommand):
+    """Issue a bearer token."""
+
+    help = (
+        "Issue a bearer token for a user and print it, and nothing else, on standard output: "
+        'TOKEN=$(manage.py create_token ann). It cannot be shown again; "Access tokens" in the '
+        "admin lists and revokes what was issued."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Whose, and what for."""
+        parser.add_argument("user", help="name of the user it stands for")
+        parser.add_argument("--name", default="", help="what it is for, up to 100 characters")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Issue it."""
+        user, name = find_user(options["user"]), options["name"]
+        try:
+            AccessToken(user=user, name=name).clean_fields(exclude=["digest"])
+        except ValidationError as error:
+            raise CommandError(f"--name: {' '.join(error.messages)}") from error
+        if name != plain(name):
+            raise CommandError("--name: Expected text without control characters")
+        self.stdout.write(issue_token(user, name))
