@@ -61,7 +61,7 @@ class Known:
     cursors move without events: on another node `seen` may be further than here.
     """
 
-    def __init__(self, most: int = 4096) -> None:
+    def __init__(self, most: int = 1024) -> None:
         self._most = most
         self._sessions: OrderedDict[UUID, Stored] = OrderedDict()
 
@@ -174,7 +174,7 @@ class Batch:
             return write.take_turn(self)
         except Error:
             raise  # The database's: it concerns the whole transaction.
-        except Exception as error:  # noqa: BLE001 - it is raised where the caller waits
+        except BaseException as error:  # noqa: BLE001 - it is raised where the caller waits
             return error
 
     def session(self, session_id: UUID) -> Session:

@@ -16,6 +16,7 @@ from sessions_app.adapters.threads import (
     TROUBLES,
     Answers,
     DatabaseThread,
+    Outage,
     call_in,
     drop_if_lost,
     unavailable,
@@ -60,6 +61,7 @@ class Lane:
         self._announce = announce
         self._waiting = waiting
         self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
+        self._outage = Outage("written to")
         self._thread = DatabaseThread(name, using=using, work=self._work)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = Lock()
@@ -120,6 +122,7 @@ class Lane:
             settled = self._transact([each.write for each in batch])
         except Exception as error:  # noqa: BLE001 - it is raised where the callers wait
             return self._try_again(batch, attempts - 1, error, connected=connected)
+        self._outage.is_over()
         self._answer(batch, settled)
         return True
 
@@ -129,7 +132,7 @@ class Lane:
         trouble = isinstance(error, TROUBLES)
         lost = connected and trouble and drop_if_lost(connections[self._using])
         if trouble and not (lost and self._connects()) and not _is_given_up(error):
-            logger.error("the database takes no writes", exc_info=error)
+            self._outage.goes_on(error)
             self._refuse(batch, error)
             return False
         # An error without trouble is somebody's fault: alone, it hits only them.

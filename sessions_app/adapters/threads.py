@@ -48,11 +48,43 @@ class DatabaseThread:
         self._thread.join()
 
     def _run(self) -> None:
+        connections[self._using] = connection_of_its_own(self._using)
         try:
             self._work()
         finally:
-            connections[self._using].close()
-            self._ended.set_result(None)
+            try:
+                connections[self._using].close()
+            finally:
+                self._ended.set_result(None)
+
+
+def connection_of_its_own(using: str) -> BaseDatabaseWrapper:
+    """A connection, not open yet, for a thread that keeps it: without a pool.
+
+    A pool would gain nothing here, and costs much when the database is away: who asks it for a
+    connection waits for its whole timeout, and it tries to connect ever less often.
+    """
+    connection: BaseDatabaseWrapper = connections[using].copy(using)
+    connection.settings_dict["OPTIONS"].pop("pool", None)
+    return connection
+
+
+class Outage:
+    """Logs when trouble with the database begins and when it is over, not every work it hits."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._lasts = False
+
+    def goes_on(self, error: Exception) -> None:
+        if not self._lasts:
+            self._lasts = True
+            logger.error("the database cannot be %s", self._what, exc_info=error)
+
+    def is_over(self) -> None:
+        if self._lasts:
+            self._lasts = False
+            logger.info("the database can be %s again", self._what)
 
 
 class Answers:
@@ -71,7 +103,7 @@ class Answers:
         if isinstance(value, StopIteration):
             # A future refuses it, and the caller would wait for ever.
             value = RuntimeError(f"raised {value!r}")
-        if isinstance(value, Exception):
+        if isinstance(value, BaseException):
             self.future.set_exception(value)
         else:
             self.future.set_result(value)
@@ -96,6 +128,7 @@ class Threads:
         self._using = using
         self._waiting = waiting
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._outage = Outage("read")
         self._threads = [
             DatabaseThread(f"{name}-{index}", using=using, work=self._work)
             for index in range(count)
@@ -149,10 +182,11 @@ class Threads:
             return  # Nobody waits for it, and what only reads leaves nothing undone.
         try:
             value = with_connection(self._using, call)
+            self._outage.is_over()
         except TROUBLES as error:
-            logger.warning("the database cannot be read", exc_info=True)
+            self._outage.goes_on(error)
             value = unavailable(error)
-        except Exception as error:  # noqa: BLE001 - it is raised where the caller waits
+        except BaseException as error:  # noqa: BLE001 - it is raised where the caller waits
             value = error
         call_in(answers.loop, answers.give, value)
 
@@ -177,19 +211,11 @@ def drop_if_lost(connection: BaseDatabaseWrapper) -> bool:
         lost = connection.connection is None or not connection.is_usable()
         if lost:
             connection.close()
-            _drop_other_lost_ones(connection)
     except Error:
         # Closing a dead connection may fail; it is forgotten all the same.
         logger.debug("a lost connection could not be closed", exc_info=True)
         return True
     return lost
-
-
-def _drop_other_lost_ones(connection: BaseDatabaseWrapper) -> None:
-    # What killed one connection mostly killed those that lie in the pool, too.
-    pool = getattr(connection, "pool", None)
-    if pool is not None:
-        pool.check()
 
 
 def unavailable(error: Exception) -> Unavailable:
