@@ -177,7 +177,7 @@ def test_from_nothing(tmp_path: Path) -> None:
         chat = subprocess.run(
             [sys.executable, *command[1].split(), *command[2].split()],
             cwd=ROOT,
-            env=environment(""),
+            env=environment("sqlite:////nowhere/db.sqlite3"),
             input="Hello there.\n",
             capture_output=True,
             text=True,
