@@ -315,6 +315,8 @@ class SessionsClient:
         match message:
             case {"method": "event", "params": event}:
                 await self._take_event(event)
+            case {"method": "ping", "params": {"heads": heads}}:
+                await self._compare(heads)
             case {"method": "unwatched", "params": {"session_id": session_id, "reason": reason}}:
                 self._unwatch(session_id, CallFailed(reason, "The session is watched no more"))
             case {"id": str(session_id), **answer}:
@@ -330,6 +332,12 @@ class SessionsClient:
             case Verdict.NEXT:
                 watch.queue.put_nowait(event)
             case Verdict.GAP if not watch.is_asked:
+                await self._ask(watch)
+
+    async def _compare(self, heads: Mapping[str, int]) -> None:
+        """Ask again for what should have come: a last event that is missing leaves no gap."""
+        for watch in self._watches.values():
+            if heads.get(watch.session_id, 0) > watch.position.last and not watch.is_asked:
                 await self._ask(watch)
 
     def _take_watching(self, session_id: str, answer: Mapping[str, Any]) -> None:

@@ -522,6 +522,27 @@ async def test_a_second_gap_is_asked_for() -> None:
         assert await read(client, 0, 3) == [1, 2, 3]
 
 
+async def test_a_missing_end_is_asked_for() -> None:
+    """When the server tells a head that has not come, and only then, the client watches again."""
+
+    async def scene(peer: Peer) -> None:
+        await peer.welcome()
+        await peer.take_watch(0)
+        await peer.event(1)
+        await peer.tell("ping", {"heads": {SESSION: 1, "another": 9}})
+        await peer.tell("ping", {"heads": {}})
+        await peer.tell("ping", {"heads": {SESSION: 3}})
+        await peer.tell("ping", {"heads": {SESSION: 3}})
+        await peer.take_watch(1)
+        await peer.event(2, 3)
+        await peer.answer(await peer.take("ping"), {})
+        await stay(peer)
+
+    async with playing(scene) as client:
+        assert await read(client, 0, 3) == [1, 2, 3]
+        assert await client.call("ping", {}) == {}
+
+
 async def test_it_resumes_where_it_was() -> None:
     """After a reconnect a watch goes on from its last event, in the epoch of the first welcome."""
 
