@@ -2,8 +2,8 @@
 
 expect      = outcome { " or " outcome }
 outcome     = error | "result" [...] | "stored and shown verbatim" | "watch refused" CODE
-            | "batch:" error or result { ";" … } | "nothing" | ["close"] NUMBER | "dropped"
-            | "HTTP" STATUS{|STATUS} [CODE] ["at" PATH] | "exit" … | "sentence:" …
+            | "batch:" error or result { ";" … } | "nothing" | "unanswered"
+            | ["close"] NUMBER | "dropped" | "HTTP" STATUS{|STATUS} [CODE] ["at" PATH] | "exit" … | "sentence:" …
 """
 
 import json
@@ -332,6 +332,16 @@ def _ending(seen: Seen) -> str:
 
 
 @dataclass(frozen=True)
+class Unanswered:
+    """Neither an answer nor an end: the server goes on waiting."""
+
+    def problems(self, seen: Seen) -> list[str]:
+        if seen.replies or seen.close is not None or seen.status is not None:
+            return [f"expected no answer, got {_ending(seen)}"]
+        return _untouched(seen)
+
+
+@dataclass(frozen=True)
 class Http:
     """An answer over HTTP; nothing was stored, unless it is a good one."""
 
@@ -362,6 +372,8 @@ class Exit:
     def problems(self, seen: Seen) -> list[str]:
         failing = self.text.startswith("not 0")
         wrong = [] if (seen.exit != 0) == failing else [f"exit {seen.exit}: {seen.output}"]
+        if "Unknown command" in seen.output:
+            wrong.append(f"there is no such command: {seen.output}")
         lines = seen.output.strip().splitlines()
         if failing and not 0 < len(lines) <= self.LINES:
             wrong.append(f"not one clear line: {seen.output}")
@@ -393,6 +405,7 @@ _SIMPLE: dict[str, Outcome] = {
     "stored and shown verbatim": Verbatim(),
     "nothing": Nothing(),
     "dropped": Dropped(),
+    "unanswered": Unanswered(),
 }
 
 
