@@ -68,6 +68,12 @@ def test_refusal(error: Refused, code: str, fields: dict[str, int | str], text: 
     assert (code, fields, text) == (error.code, error.fields(), str(error))
 
 
+def test_reason() -> None:
+    """A wrong value is told with its path, and why apart from it."""
+    error = InvalidValue("$.reply_to", "No such event")
+    assert (error.path, error.reason) == ("$.reply_to", "No such event")
+
+
 def test_all_are_shown() -> None:
     """Every refusal is in the list above and exported; each is a `Refused`."""
     classes = {
