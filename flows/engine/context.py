@@ -320,7 +320,8 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         return rest.closed
 
     async def __aenter__(self) -> Self:
-        self.require_open()
+        if self.state:
+            self.require_open()
         return self
 
     async def __aexit__(
@@ -329,8 +330,12 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.state != OPEN or self.active or self.rest is not None:
+        if self.state or self.active or self.rest is not None:
             await self.close(error)
+            return
+        if not self.ledger and self.scope.hooks is None and self.parent is None:
+            self.state = CLOSED
+            self.scope.contexts.pop(self, None)
             return
         final = await self.shut(error)
         if final is not None and final is not error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from flows.engine.errors import InvalidDefinition, InvalidInput
 from flows.engine.nodes import CLOSED, MISSING, Missing
 from flows.engine.parsing import name_of, parsed
-from flows.engine.resources import make
+from flows.engine.resources import home_of, open_in
 from flows.engine.waiting import CURRENT
 
 if TYPE_CHECKING:
@@ -20,23 +20,36 @@ def run(context: "Context[Any]", raw: Any | Missing) -> Coroutine[Any, Any, Any]
     """Run an execution from its beginning to its end; `raw` is MISSING if its input is there."""
     if context.scope.hooks is None:
         return perform(context, raw)
-    return enclose(context, raw, lambda: perform(context, raw))
+    return enclose(context, raw, lambda: again(context, raw))
 
 
-async def perform(context: "Context[Any]", raw: Any | Missing) -> Any:
+def again(context: "Context[Any]", raw: Any | Missing) -> Coroutine[Any, Any, Any]:
+    """What extensions enclose; it runs once."""
+    context.require_open()
+    return perform(context, raw)
+
+
+async def perform(context: "Context[Any]", raw: Any | Missing) -> Any:  # noqa: C901 - see above
     """Parse, make what is needed, call, close."""
     parent, scope = context.parent, context.scope
-    token = enter(context)
+    token = None if context.outer is not None else enter(context, parent)
     try:
         try:
             plan = scope.plans.get(context.flow)
             if plan is None or raw is not MISSING or not isinstance(context.input, plan.accepts):
                 plan = accept(context, raw)
             recipe = plan.recipe
-            if recipe.resources or not recipe.ready:
-                await make(recipe, context, context)
-            arguments = plan.wiring.arguments(context) if plan.varies else plan.fixed
-            result = await plan.body(context, **arguments)
+            if not recipe.ready:
+                await recipe.prepare(scope)
+            for resource, wiring, lasting in recipe.resources:
+                home = context.boundary if lasting else home_of(resource, context)
+                if home.values is None or resource not in home.values:
+                    await open_in(home, wiring, context)
+            wiring = recipe.wiring
+            if plan.varies:
+                result = await wiring.function(context, **wiring.arguments(context))
+            else:
+                result = await wiring.function(context)
             if plan.vets:
                 refuse_stream(plan, result)
         except BaseException as error:
@@ -48,10 +61,8 @@ async def perform(context: "Context[Any]", raw: Any | Missing) -> Any:
             context.state = CLOSED
         return result
     finally:
-        CURRENT.reset(token)
-        parent.active -= 1
-        if parent.rest is not None:
-            parent.stir()
+        if token is not None:
+            leave(parent, token)
 
 
 async def enclose(
@@ -61,7 +72,7 @@ async def enclose(
     hooks, parent = context.scope.hooks, context.parent
     if hooks is None:
         return await core()
-    token = enter(context)
+    token = enter(context, parent)
     try:
         try:
             context.flow = context.scope.wirings.target(context.flow)
@@ -73,22 +84,24 @@ async def enclose(
         await context.finish()
         return result
     finally:
-        CURRENT.reset(token)
-        parent.leave()
+        leave(parent, token)
 
 
-def enter(context: "Context[Any]") -> "Token[Context[Any] | None]":
-    """Begin as an execution; Closed if what is around it refuses new work."""
-    parent = context.parent
-    if parent.state and context.outer is None:
+def enter(context: "Context[Any]", parent: "Context[Any]") -> "Token[Context[Any] | None]":
+    """Begin as an execution in `parent`; Closed if that refuses new work."""
+    if parent.state:
         parent.require_open()
-    if context.state:
-        context.require_open()
-    token = CURRENT.set(context)
-    if context.outer is None:
-        context.outer = token
+    context.outer = token = CURRENT.set(context)
     parent.active += 1
     return token
+
+
+def leave(parent: "Context[Any]", token: "Token[Context[Any] | None]") -> None:
+    """End as an execution in `parent`."""
+    CURRENT.reset(token)
+    parent.active -= 1
+    if parent.rest is not None:
+        parent.stir()
 
 
 def accept(context: "Context[Any]", raw: Any | Missing, *, streaming: bool = False) -> "Plan":

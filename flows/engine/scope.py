@@ -2,7 +2,6 @@
 
 import asyncio
 import contextvars
-from asyncio import get_running_loop
 from collections.abc import Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, overload
@@ -10,10 +9,11 @@ from typing import Any, Final, Self, TypeVar, overload
 from flows.engine.closing import Undo, release, runs_in, until, worst
 from flows.engine.context import Context
 from flows.engine.errors import Closed, EngineError, InvalidDefinition
-from flows.engine.execution import run
+from flows.engine.execution import perform, run
 from flows.engine.extension import Extension
 from flows.engine.graph import check
 from flows.engine.hooks import Hooks
+from flows.engine.nodes import CLOSED as CLOSED_CONTEXT
 from flows.engine.nodes import MISSING, Atom, Bound, Flow, Missing, Node, Resource, Tag, Want, level
 from flows.engine.presets import Given, Preset, substitutes
 from flows.engine.resources import build, home_of, make
@@ -59,6 +59,8 @@ class Scope:
         self.contexts: dict[Context[Any], None] = {}
         self._runs = 0
         self._state = NEW
+        #: Whether each use is looked at: the scope is not open, or its loop is in debug mode.
+        self._guarded = True
         self._started: list[Extension] = []
         self._idle: asyncio.Event | None = None
         self._closed: asyncio.Event | None = None
@@ -67,7 +69,7 @@ class Scope:
 
     def create_context(self, *tags: Bound) -> Context[None]:
         """A boundary: `async with scope.create_context(actor(user)) as ctx`. Always close it."""
-        if self._state is not OPEN or get_running_loop() is not self._loop:
+        if self._guarded:
             self._require(OPEN)
         made: Context[None] = Context(
             None, None, self, None, None, None, level(tags) if tags else None
@@ -100,16 +102,26 @@ class Scope:
     async def _run(
         self, flow: Flow[Any, Any], input: Any, raw: Any | Missing, tags: Iterable[Bound]
     ) -> Any:
-        self._require(OPEN)
-        boundary = self.boundary(None, tags)
+        if self._guarded:
+            self._require(OPEN)
+        bound = level(tags) if tags else None
+        boundary: Context[None] = Context(None, None, self, None, None, None, bound)
+        child: Context[Any] = Context(input, boundary, self, boundary, flow, None, None)
         self._runs += 1
         try:
             try:
-                result = await run(boundary.child(flow, input, (), None), raw)
+                if self.hooks is None:
+                    result = await perform(child, raw)
+                else:
+                    self.hooks.opened(boundary)
+                    result = await run(child, raw)
             except BaseException as error:
                 await boundary.fail(error)
                 raise
-            await boundary.finish()
+            if boundary.ledger or boundary.rest is not None or self.hooks is not None:
+                await boundary.finish()
+            else:
+                boundary.state = CLOSED_CONTEXT
             return result
         finally:
             self._runs -= 1
@@ -206,7 +218,7 @@ class Scope:
         acquired: list[Undo] = []
         try:
             values = await self.make(each for _, each in wiring.atoms)
-            arguments = wiring.fixed | {name: values[each] for name, each in wiring.atoms}
+            arguments = {name: values[each] for name, each in wiring.atoms}
             call = build if self.hooks is None else self.hooks.build
             self.values[atom] = await call(wiring, arguments, acquired)
             self._ledger += ((undo, ambient) for undo in acquired)
@@ -230,6 +242,7 @@ class Scope:
                 raise
             self._started.append(extension)
         self._state = OPEN
+        self._guarded = self._loop.get_debug()
         return self
 
     async def __aexit__(
@@ -264,6 +277,7 @@ class Scope:
 
     async def _shut(self, error: BaseException | None) -> BaseException | None:
         self._state = CLOSING
+        self._guarded = True
         while self._runs:
             self._idle = asyncio.Event()
             error = merged(error, await until(self._idle))

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from flows.engine.closing import Abandoned, worst
 from flows.engine.errors import Closed, EngineError
-from flows.engine.execution import accept, enclose, enter
+from flows.engine.execution import accept, enclose, enter, leave
 from flows.engine.nodes import MISSING, Missing
 from flows.engine.resources import make
-from flows.engine.waiting import CURRENT
 
 if TYPE_CHECKING:
     from flows.engine.context import Context
@@ -108,12 +107,14 @@ class Stream(Generic[O]):
     async def _perform(self) -> None:
         context, parent = self._context, self._context.parent
         assert parent is not None  # noqa: S101
-        token = enter(context)
+        token = None if context.outer is not None else enter(context, parent)
         try:
             try:
                 plan = accept(context, self._raw, streaming=True)
                 await make(plan.recipe, context, context)
-                self._items = plan.body(context, **plan.wiring.arguments(context))
+                self._items = plan.recipe.wiring.function(
+                    context, **plan.recipe.wiring.arguments(context)
+                )
                 await _halt()
                 await self._items.aclose()
             except BaseException as error:
@@ -121,8 +122,8 @@ class Stream(Generic[O]):
                 raise
             await context.finish()
         finally:
-            CURRENT.reset(token)
-            parent.leave()
+            if token is not None:
+                leave(parent, token)
 
     async def _let_go(self, error: BaseException) -> BaseException:
         if self._items is not None:

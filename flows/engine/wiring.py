@@ -1,6 +1,8 @@
 """Where each argument of a function comes from: worked out once per scope, used by every request."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
@@ -26,10 +28,9 @@ class Wiring(Struct, eq=False):
     """How a node's function gets its arguments in one scope."""
 
     node: Node
+    #: With what never changes as its defaults: preset values and, once they are made, atoms.
     function: Callable[..., Any]
     is_async_generator: bool
-    #: Arguments that never change: preset values and, once they are made, atoms.
-    fixed: dict[str, Any]
     atoms: tuple[tuple[str, Atom[Any]], ...]
     #: With each, whether it belongs to the boundary.
     resources: tuple[tuple[str, Resource[Any], bool], ...]
@@ -37,7 +38,7 @@ class Wiring(Struct, eq=False):
 
     def arguments(self, context: Context[Any]) -> dict[str, Any]:
         """The arguments of one call; its atoms and resources are made."""
-        arguments = self.fixed.copy()
+        arguments: dict[str, Any] = {}
         for name, resource, lasting in self.resources:
             home = (context.boundary or context) if lasting else home_of(resource, context)
             arguments[name] = home.values[resource]
@@ -61,7 +62,8 @@ class Recipe(Struct, eq=False):
         """Make the atoms that are needed."""
         values = await scope.make([atom for part in self.parts for _, atom in part.atoms])
         for part in self.parts:
-            part.fixed.update((name, values[atom]) for name, atom in part.atoms)
+            made = {name: values[atom] for name, atom in part.atoms}
+            part.function, part.atoms = with_defaults(part.function, made), ()
         self.ready = True
 
 
@@ -69,16 +71,28 @@ class Plan(Struct, eq=False):
     """How a flow is run in one scope."""
 
     flow: Flow[Any, Any]
-    body: Callable[..., Any]
     #: What an input must be to need no closer look.
     accepts: tuple[type, ...]
     recipe: Recipe
-    wiring: Wiring
-    fixed: dict[str, Any]
     #: Whether there are arguments that differ from call to call.
     varies: bool
     #: Whether its result may turn out to be a stream: its annotation does not tell.
     vets: bool
+
+
+def with_defaults(function: Callable[..., Any], values: dict[str, Any]) -> Callable[..., Any]:
+    """`function` with the defaults of some parameters replaced: cheaper than to pass them."""
+    if not isinstance(function, FunctionType) or not values.keys() <= _keyword_only(function):
+        return partial(function, **values) if values else function
+    code, outside = function.__code__, function.__globals__
+    copy = FunctionType(code, outside, function.__name__, None, function.__closure__)
+    copy.__kwdefaults__ = {**(function.__kwdefaults__ or {}), **values}
+    return copy
+
+
+def _keyword_only(function: FunctionType) -> frozenset[str]:
+    code = function.__code__
+    return frozenset(code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount])
 
 
 class Wirings:
@@ -107,8 +121,7 @@ class Wirings:
         varies = bool(wiring.resources or wiring.reads)
         vets = object in accepted(target.output_type)
         plain = target is flow and not flow.streaming
-        accepts = target.accepts if plain else ()
-        return Plan(target, target.body, accepts, recipe, wiring, wiring.fixed, varies, vets)
+        return Plan(target, target.accepts if plain else (), recipe, varies, vets)
 
     def recipe(self, node: Node) -> Recipe:
         """What is made for a node; MissingDependency or DependencyCycle if it cannot be."""
@@ -193,7 +206,12 @@ class Wirings:
         assert function is not None  # noqa: S101 - ports are refused before
         is_async_generator = node.shape is Shape.ASYNC_GENERATOR
         return Wiring(
-            node, function, is_async_generator, fixed, tuple(atoms), tuple(resources), tuple(reads)
+            node,
+            with_defaults(function, fixed),
+            is_async_generator,
+            tuple(atoms),
+            tuple(resources),
+            tuple(reads),
         )
 
     def _tag_of_scope(self, want: Want, atom: Node) -> Any:
