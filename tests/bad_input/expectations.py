@@ -3,7 +3,8 @@
 expect      = outcome { " or " outcome }
 outcome     = error | "result" [...] | "stored and shown verbatim" | "watch refused" CODE
             | "batch:" error or result { ";" … } | "nothing" | "unanswered"
-            | ["close"] NUMBER | "dropped" | "HTTP" STATUS{|STATUS} [CODE] ["at" PATH] | "exit" … | "sentence:" …
+            | ["close"] NUMBER | "dropped"
+            | "HTTP" STATUS{|STATUS} [CODE] ["at" PATH] | "exit" … | "sentence:" …
 """
 
 import json
