@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
 
@@ -69,7 +69,6 @@ COMMANDS = st.lists(
 
 
 @given(COMMANDS)
-@settings(deadline=None)
 async def test_laws(commands: list[Command]) -> None:
     """Every command has one outcome: written once, repeated, or refused without a trace; and the
     log has no gaps and is what the session is.

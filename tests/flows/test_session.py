@@ -223,3 +223,4 @@ def test_the_system() -> None:
     assert (SYSTEM.name, SYSTEM.authority) == ("$system", True)
     assert SYSTEM_NAME[0] == "$"
     assert not Actor("ann").authority
+    assert {Actor("ann")} == {Actor("ann", authority=False)}
