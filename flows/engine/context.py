@@ -294,16 +294,19 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
             error = await settle(self, error)
         if self.ledger:
             error = await release_all(self.ledger, error)
-        self.state = CLOSED
-        if self.values is not None:
-            self.values.clear()
-        if self.boundary is None:
-            (self.scope.contexts if self.parent is None else self.parent.more().nested).pop(self, 0)
         if self.scope.hooks is not None:
             error = self.scope.hooks.closed(self, error)
+        self.end()
+        return error
+
+    def end(self) -> None:
+        """Everything in it has ended."""
+        self.state = CLOSED
+        self.values = None
+        if self.boundary is None:
+            (self.scope.contexts if self.parent is None else self.parent.more().nested).pop(self, 0)
         if self.rest is not None and self.rest.closed is not None:
             self.rest.closed.set()
-        return error
 
     async def abandon(self) -> BaseException | None:
         """Close what somebody left open, as cancelled; what failed in it."""
@@ -330,13 +333,11 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.state or self.active or self.rest is not None:
+        if self.state or self.active or self.rest is not None or self.scope.hooks is not None:
             await self.close(error)
             return
-        if not self.ledger and self.scope.hooks is None and self.parent is None:
-            self.state = CLOSED
-            self.scope.contexts.pop(self, None)
-            return
-        final = await self.shut(error)
+        self.state = CLOSING
+        final = await release_all(self.ledger, error) if self.ledger else error
+        self.end()
         if final is not None and final is not error:
             raise final

@@ -32,7 +32,12 @@ def again(context: "Context[Any]", raw: Any | Missing) -> Coroutine[Any, Any, An
 async def perform(context: "Context[Any]", raw: Any | Missing) -> Any:  # noqa: C901 - see above
     """Parse, make what is needed, call, close."""
     parent, scope = context.parent, context.scope
-    token = None if context.outer is not None else enter(context, parent)
+    token = None
+    if context.outer is None:
+        if parent.state:
+            parent.require_open()
+        context.outer = token = CURRENT.set(context)
+        parent.active += 1
     try:
         try:
             plan = scope.plans.get(context.flow)
@@ -41,13 +46,19 @@ async def perform(context: "Context[Any]", raw: Any | Missing) -> Any:  # noqa: 
             recipe = plan.recipe
             if not recipe.ready:
                 await recipe.prepare(scope)
-            for resource, wiring, lasting in recipe.resources:
-                home = context.boundary if lasting else home_of(resource, context)
-                if home.values is None or resource not in home.values:
-                    await open_in(home, wiring, context)
             wiring = recipe.wiring
-            if plan.varies:
-                result = await wiring.function(context, **wiring.arguments(context))
+            if wiring.varies:
+                arguments = {}
+                for resource, made_by, lasting, name in recipe.resources:
+                    home = context.boundary if lasting else home_of(resource, context)
+                    values = home.values
+                    if values is None or (value := values.get(resource, MISSING)) is MISSING:
+                        value = await open_in(home, made_by, context)
+                    if name is not None:
+                        arguments[name] = value
+                for name, read in wiring.reads:
+                    arguments[name] = read(context)
+                result = await wiring.function(context, **arguments)
             else:
                 result = await wiring.function(context)
             if plan.vets:
@@ -62,7 +73,10 @@ async def perform(context: "Context[Any]", raw: Any | Missing) -> Any:  # noqa: 
         return result
     finally:
         if token is not None:
-            leave(parent, token)
+            CURRENT.reset(token)
+            parent.active -= 1
+            if parent.rest is not None:
+                parent.stir()
 
 
 async def enclose(

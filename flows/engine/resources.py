@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flows.engine.closing import ENDED, Plain, Undo
 from flows.engine.errors import InvalidDefinition
-from flows.engine.nodes import Resource, Shape
+from flows.engine.nodes import MISSING, Resource, Shape
 from flows.engine.waiting import until_opened
 
 if TYPE_CHECKING:
@@ -14,14 +14,22 @@ if TYPE_CHECKING:
 NO_YIELD: Final = "ended without a `yield`: what it yields is its value"
 
 
-async def make(recipe: "Recipe", context: "Context[Any]", maker: "Context[Any]") -> None:
-    """Make the atoms and open the resources of a recipe that are not there yet."""
+async def supply(
+    recipe: "Recipe", context: "Context[Any]", maker: "Context[Any]"
+) -> dict[str, Any]:
+    """Make what a recipe needs and is not there yet; the arguments that come of it."""
     if not recipe.ready:
         await recipe.prepare(context.scope)
-    for resource, wiring, lasting in recipe.resources:
+    arguments: dict[str, Any] = {}
+    for resource, wiring, lasting, name in recipe.resources:
         home = (context.boundary or context) if lasting else home_of(resource, context)
-        if home.values is None or resource not in home.values:
-            await open_in(home, wiring, maker)
+        if home.values is None or (value := home.values.get(resource, MISSING)) is MISSING:
+            value = await open_in(home, wiring, maker)
+        if name is not None:
+            arguments[name] = value
+    for name, read in recipe.wiring.reads:
+        arguments[name] = read(context)
+    return arguments
 
 
 def home_of(resource: Resource[Any], context: "Context[Any]") -> "Context[Any]":
@@ -34,33 +42,34 @@ def home_of(resource: Resource[Any], context: "Context[Any]") -> "Context[Any]":
     return context
 
 
-async def open_in(home: "Context[Any]", wiring: "Wiring", maker: "Context[Any]") -> None:
+async def open_in(home: "Context[Any]", wiring: "Wiring", maker: "Context[Any]") -> Any:
     """Make a resource that belongs to `home`: once, however many ask at the same time."""
-    values, ledger, node = home.values, home.ledger, wiring.node
-    if values is None or ledger is None:
+    values, node = home.values, wiring.node
+    if values is None:
         home.values = values = {}
-        home.ledger = ledger = []
     while wiring in values:
         await until_opened(values[wiring])
         if node in values:
-            return
+            return values[node]
     values[wiring] = maker
     maker.opening = node
     failure: BaseException | None = None
     try:
-        hooks = home.scope.hooks
-        arguments = wiring.arguments(home)
-        if hooks is not None and hooks.wrap_resolve:
-            values[node] = await hooks.build(wiring, arguments, ledger)
-        elif wiring.is_async_generator:  # what most resources are: `build`, written out
+        arguments = wiring.arguments(home) if wiring.varies else {}
+        if wiring.is_async_generator and home.scope.hooks is None:
+            # What most resources are: `build`, written out.
             undo = wiring.function(**arguments)
             value = await anext(undo, ENDED)
             if value is ENDED:
                 raise InvalidDefinition(node.name, NO_YIELD)
-            values[node] = value
-            ledger.append(undo)
+            if home.ledger is None:
+                home.ledger = [undo]
+            else:
+                home.ledger.append(undo)
         else:
-            values[node] = await build(wiring, arguments, ledger)
+            value = await build_in(home, wiring, arguments)
+        values[node] = value
+        return value
     except BaseException as error:
         failure = error
         raise
@@ -69,6 +78,18 @@ async def open_in(home: "Context[Any]", wiring: "Wiring", maker: "Context[Any]")
         maker.opening = None
         if maker.rest is not None:
             maker.rest.wake(failure)
+
+
+async def build_in(home: "Context[Any]", wiring: "Wiring", arguments: dict[str, Any]) -> Any:
+    """Call a factory, with extensions around it if there are any."""
+    acquired: list[Undo] = []
+    hooks = home.scope.hooks
+    if hooks is not None and hooks.wrap_resolve:
+        value = await hooks.build(wiring, arguments, acquired)
+    else:
+        value = await build(wiring, arguments, acquired)
+    home.ledger = [*(home.ledger or ()), *acquired]
+    return value
 
 
 async def build(wiring: "Wiring", arguments: dict[str, Any], ledger: list[Undo]) -> Any:

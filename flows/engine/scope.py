@@ -6,17 +6,17 @@ from collections.abc import Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, overload
 
-from flows.engine.closing import Undo, release, runs_in, until, worst
+from flows.engine.closing import Undo, release, release_all, runs_in, until, worst
 from flows.engine.context import Context
 from flows.engine.errors import Closed, EngineError, InvalidDefinition
 from flows.engine.execution import perform, run
 from flows.engine.extension import Extension
 from flows.engine.graph import check
 from flows.engine.hooks import Hooks
-from flows.engine.nodes import CLOSED as CLOSED_CONTEXT
+from flows.engine.nodes import CLOSING as CLOSING_CONTEXT
 from flows.engine.nodes import MISSING, Atom, Bound, Flow, Missing, Node, Resource, Tag, Want, level
 from flows.engine.presets import Given, Preset, substitutes
-from flows.engine.resources import build, home_of, make
+from flows.engine.resources import build, home_of, supply
 from flows.engine.waiting import CURRENT, enclosing, until_done, until_made
 from flows.engine.wiring import Plan, Wirings, reader
 from flows.engine.work import merged
@@ -118,10 +118,14 @@ class Scope:
             except BaseException as error:
                 await boundary.fail(error)
                 raise
-            if boundary.ledger or boundary.rest is not None or self.hooks is not None:
+            if boundary.active or boundary.rest is not None or self.hooks is not None:
                 await boundary.finish()
             else:
-                boundary.state = CLOSED_CONTEXT
+                boundary.state = CLOSING_CONTEXT
+                failure = boundary.ledger and await release_all(boundary.ledger, None)
+                boundary.end()
+                if failure:
+                    raise failure
             return result
         finally:
             self._runs -= 1
@@ -171,7 +175,7 @@ class Scope:
         if not isinstance(found, Resource):
             return await self._atom(found)
         recipe = self.wirings.recipe(found)
-        await make(recipe, context, maker)
+        await supply(recipe, context, maker)
         home = (context.boundary or context) if found.per == "context" else home_of(found, context)
         assert home.values is not None  # noqa: S101 - it has just been opened there
         return home.values[found]

@@ -12,7 +12,7 @@ from flows.engine.closing import Abandoned, worst
 from flows.engine.errors import Closed, EngineError
 from flows.engine.execution import accept, enclose, enter, leave
 from flows.engine.nodes import MISSING, Missing
-from flows.engine.resources import make
+from flows.engine.resources import supply
 
 if TYPE_CHECKING:
     from flows.engine.context import Context
@@ -111,10 +111,9 @@ class Stream(Generic[O]):
         try:
             try:
                 plan = accept(context, self._raw, streaming=True)
-                await make(plan.recipe, context, context)
-                self._items = plan.recipe.wiring.function(
-                    context, **plan.recipe.wiring.arguments(context)
-                )
+                recipe = plan.recipe
+                arguments = await supply(recipe, context, context)
+                self._items = recipe.wiring.function(context, **arguments)
                 await _halt()
                 await self._items.aclose()
             except BaseException as error:

@@ -35,6 +35,8 @@ class Wiring(Struct, eq=False):
     #: With each, whether it belongs to the boundary.
     resources: tuple[tuple[str, Resource[Any], bool], ...]
     reads: tuple[tuple[str, Read], ...]
+    #: Whether there are arguments that differ from call to call.
+    varies: bool
 
     def arguments(self, context: Context[Any]) -> dict[str, Any]:
         """The arguments of one call; its atoms and resources are made."""
@@ -53,8 +55,9 @@ class Recipe(Struct, eq=False):
     wiring: Wiring
     #: Those of everything that is not an atom, the node's own among them.
     parts: tuple[Wiring, ...]
-    #: What is opened in each context, dependencies first, and whether in the boundary.
-    resources: tuple[tuple[Resource[Any], Wiring, bool], ...]
+    #: What is opened in each context, dependencies first; whether in the boundary; and as which
+    #: argument of the node's.
+    resources: tuple[tuple[Resource[Any], Wiring, bool, str | None], ...]
     #: Whether all atoms are made, and their values in place.
     ready: bool = False
 
@@ -72,10 +75,8 @@ class Plan(Struct, eq=False):
 
     flow: Flow[Any, Any]
     #: What an input must be to need no closer look.
-    accepts: tuple[type, ...]
+    accepts: type | tuple[type, ...]
     recipe: Recipe
-    #: Whether there are arguments that differ from call to call.
-    varies: bool
     #: Whether its result may turn out to be a stream: its annotation does not tell.
     vets: bool
 
@@ -117,21 +118,22 @@ class Wirings:
     def plan(self, flow: Flow[Any, Any]) -> Plan:
         """How `flow` is run; MissingDependency or DependencyCycle if it cannot be."""
         target = self.target(flow)
-        wiring, recipe = self.of(target), self.recipe(target)
-        varies = bool(wiring.resources or wiring.reads)
-        vets = object in accepted(target.output_type)
-        plain = target is flow and not flow.streaming
-        return Plan(target, target.accepts if plain else (), recipe, varies, vets)
+        accepts = target.accepts if target is flow and not flow.streaming else ()
+        if len(accepts) == 1:
+            accepts = accepts[0]
+        return Plan(target, accepts, self.recipe(target), object in accepted(target.output_type))
 
     def recipe(self, node: Node) -> Recipe:
         """What is made for a node; MissingDependency or DependencyCycle if it cannot be."""
         parts = tuple(part for part in self.below(node) if not isinstance(part.node, Atom))
+        wiring = self.of(node)
+        names = {resource: name for name, resource, _ in wiring.resources}
         opened = (
-            (part.node, part, part.node.per == "context")
+            (part.node, part, part.node.per == "context", names.get(part.node))
             for part in parts
             if isinstance(part.node, Resource)
         )
-        return Recipe(self.of(node), parts, tuple(opened))
+        return Recipe(wiring, parts, tuple(opened))
 
     def of(self, node: Node) -> Wiring:
         """The wiring of a node that is itself no longer preset."""
@@ -212,6 +214,7 @@ class Wirings:
             tuple(atoms),
             tuple(resources),
             tuple(reads),
+            bool(resources or reads),
         )
 
     def _tag_of_scope(self, want: Want, atom: Node) -> Any:
