@@ -27,9 +27,9 @@ class Plain:
 
     __slots__ = ("__name__", "generator")
 
-    def __init__(self, generator: Generator[Any, Any, Any]) -> None:
+    def __init__(self, generator: Generator[Any, Any, Any], name: str) -> None:
         self.generator = generator
-        self.__name__ = generator.__name__
+        self.__name__ = name
 
     async def __anext__(self) -> Any:
         try:

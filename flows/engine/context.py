@@ -48,12 +48,14 @@ OnClose = Callable[[Outcome], Awaitable[None] | None]
 class Rest(Struct, eq=False):
     """What most contexts never have."""
 
-    spawned: "dict[Work[Any], None]" = field(default_factory=dict)
-    nested: "dict[Context[Any], None]" = field(default_factory=dict)
-    callbacks: list[OnClose] = field(default_factory=list)
+    spawned: "dict[Work[Any], None]" = field(default_factory=dict["Work[Any]", None])
+    nested: "dict[Context[Any], None]" = field(default_factory=dict["Context[Any]", None])
+    callbacks: list[OnClose] = field(default_factory=list[OnClose])
     #: Those who wait for what is being opened, and whom that waits for in turn.
-    waiters: list[asyncio.Future[Exception | None]] = field(default_factory=list)
-    waits_for: "list[Context[Any]]" = field(default_factory=list)
+    waiters: list[asyncio.Future[Exception | None]] = field(
+        default_factory=list[asyncio.Future[Exception | None]]
+    )
+    waits_for: "list[Context[Any]]" = field(default_factory=list["Context[Any]"])
     idle: asyncio.Event | None = None
     closed: asyncio.Event | None = None
 
@@ -136,7 +138,7 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         """Run a flow in a child context and give what it returns; the child is closed by then."""
         bound = level(tags) if tags else None
         child = Context(input, self, self.scope, self.boundary or self, flow, name, bound)
-        return perform(child, MISSING) if self.scope.hooks is None else run(child, MISSING)
+        return perform(child, self, MISSING) if self.scope.hooks is None else run(child, MISSING)
 
     def exec_raw(
         self,
@@ -158,7 +160,7 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         name: str | None = None,
     ) -> "Stream[O]":
         """Read a streaming flow: `async with ctx.stream(flow, input) as items`."""
-        from flows.engine.streams import Stream  # noqa: PLC0415
+        from flows.engine.streams import Stream
 
         return Stream(self.child(flow, input, tags, name))
 
@@ -171,7 +173,7 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         name: str | None = None,
     ) -> "Stream[O]":
         """The same with an input that is parsed first; InvalidInput if it cannot be."""
-        from flows.engine.streams import Stream  # noqa: PLC0415
+        from flows.engine.streams import Stream
 
         return Stream(self.child(flow, None, tags, name), raw)
 
@@ -197,6 +199,11 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         """The context of an execution that has not begun."""
         bound = level(tags) if tags else None
         return Context(input, self, self.scope, self.boundary or self, flow, name, bound)
+
+    def made(self, resource: Resource[Any]) -> Any:
+        """A resource that is open in it."""
+        assert self.values is not None  # noqa: S101 - it was opened before
+        return self.values[resource]
 
     def require_open(self) -> None:
         """Raise Closed unless new work may begin."""
@@ -266,7 +273,7 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         A second close is harmless; it waits for the first. EngineError from within an execution
         or spawned work of this context, which would wait for itself.
         """
-        if self.state == CLOSED or (self.state == CLOSING and runs_in(Context.shut, self)):
+        if self.state == CLOSED or (self.state == CLOSING and runs_in(type(self).shut, self)):
             return
         if self.state == CLOSING:
             await self.closing().wait()

@@ -1,6 +1,6 @@
 """The decorators that make nodes of functions."""
 
-import sys
+import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from typing import Any, Protocol, TypeVar, overload
 
@@ -61,7 +61,11 @@ def resource(factory: Callable[..., Any] | None = None, /, *, per: Per = "contex
     """
     if factory is not None:
         return define_resource(factory, per)
-    return lambda factory: define_resource(factory, per)
+
+    def define(factory: Callable[..., Any]) -> Resource[Any]:
+        return define_resource(factory, per)
+
+    return define
 
 
 class MakesFlow(Protocol):
@@ -105,7 +109,10 @@ def flow(
 
     def define(body: Callable[..., Any]) -> Flow[Any, Any]:
         # Annotations that were postponed may name what is local to where the flow is defined.
-        names = sys._getframe(depth).f_locals
+        frame = inspect.currentframe()
+        for _ in range(depth):
+            frame = frame and frame.f_back
+        names = frame.f_locals if frame else {}
         return define_flow(
             body, name=name, parse=parse, tags=tuple(tags), faults=tuple(faults), names=names
         )

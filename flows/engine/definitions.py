@@ -9,7 +9,19 @@ from typing import Any, TypeVar, get_args, get_origin
 from flows.engine.context import Context
 from flows.engine.errors import InvalidDefinition
 from flows.engine.markers import Marker, read
-from flows.engine.nodes import Atom, Bound, Flow, Node, Per, Resource, Shape, Tag, Want
+from flows.engine.nodes import (
+    Atom,
+    Bound,
+    Flow,
+    Node,
+    Per,
+    Resource,
+    Shape,
+    Tag,
+    Want,
+    is_resource,
+    is_tag,
+)
 from flows.engine.parsing import accepted, typed
 
 T = TypeVar("T")
@@ -45,7 +57,7 @@ def define_resource(function: Callable[..., Any], per: Per) -> Resource[Any]:
         raise InvalidDefinition(name, f"`per` is 'context' or 'exec', not {per!r}")
     wants = wants_of(name, parameters(function), EVERYTHING, "")
     for want in wants:
-        if isinstance(want.node, Resource) and want.node.per == "exec" != per:
+        if is_resource(want.node) and want.node.per == "exec" != per:
             raise InvalidDefinition(
                 f"{name}({want.name})",
                 f"{want.node.name} is made once per execution, {name} once per context: it would"
@@ -153,7 +165,7 @@ def want_of(name: str, given: inspect.Parameter, kinds: Collection[type[Node]], 
     how, node = read(given.default)
     if not isinstance(node, Node):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidDefinition(subject, f"{node!r} is no atom, port, resource, tag or flow")
-    if how != "need" and not isinstance(node, Tag):
+    if how != "need" and not is_tag(node):
         raise InvalidDefinition(subject, f"`{how}` is for tags, and {node.name} is a {node.kind}")
     if not isinstance(node, tuple(kinds)):
         raise InvalidDefinition(subject, f"{node.name} is a {node.kind}, and {rule}")

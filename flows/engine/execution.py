@@ -18,20 +18,26 @@ if TYPE_CHECKING:
 
 def run(context: "Context[Any]", raw: Any | Missing) -> Coroutine[Any, Any, Any]:
     """Run an execution from its beginning to its end; `raw` is MISSING if its input is there."""
+    parent = context.parent
+    assert parent is not None  # noqa: S101 - only boundaries have none
     if context.scope.hooks is None:
-        return perform(context, raw)
-    return enclose(context, raw, lambda: again(context, raw))
+        return perform(context, parent, raw)
+    return enclose(context, raw, lambda: once(context, parent, raw))
 
 
-def again(context: "Context[Any]", raw: Any | Missing) -> Coroutine[Any, Any, Any]:
-    """What extensions enclose; it runs once."""
+def once(
+    context: "Context[Any]", parent: "Context[Any]", raw: Any | Missing
+) -> Coroutine[Any, Any, Any]:
+    """What extensions enclose: called a second time, it finds its context closed."""
     context.require_open()
-    return perform(context, raw)
+    return perform(context, parent, raw)
 
 
-async def perform(context: "Context[Any]", raw: Any | Missing) -> Any:  # noqa: C901 - see above
+async def perform(  # noqa: C901 - see above
+    context: "Context[Any]", parent: "Context[Any]", raw: Any | Missing
+) -> Any:
     """Parse, make what is needed, call, close."""
-    parent, scope = context.parent, context.scope
+    scope = context.scope
     token = None
     if context.outer is None:
         if parent.state:
@@ -49,12 +55,12 @@ async def perform(context: "Context[Any]", raw: Any | Missing) -> Any:  # noqa: 
             wiring = recipe.wiring
             if wiring.varies:
                 arguments = {}
-                for resource, made_by, lasting, name in recipe.resources:
-                    home = context.boundary if lasting else home_of(resource, context)
+                for resource, made_by, lasting, names in recipe.resources:
+                    home = (context.boundary or context) if lasting else home_of(resource, context)
                     values = home.values
                     if values is None or (value := values.get(resource, MISSING)) is MISSING:
                         value = await open_in(home, made_by, context)
-                    if name is not None:
+                    for name in names:
                         arguments[name] = value
                 for name, read in wiring.reads:
                     arguments[name] = read(context)
@@ -86,6 +92,7 @@ async def enclose(
     hooks, parent = context.scope.hooks, context.parent
     if hooks is None:
         return await core()
+    assert parent is not None and context.flow is not None  # noqa: S101, PT018
     token = enter(context, parent)
     try:
         try:
@@ -121,6 +128,7 @@ def leave(parent: "Context[Any]", token: "Token[Context[Any] | None]") -> None:
 def accept(context: "Context[Any]", raw: Any | Missing, *, streaming: bool = False) -> "Plan":
     """The plan by which the flow is run, once it and its input are checked."""
     scope, flow = context.scope, context.flow
+    assert flow is not None  # noqa: S101 - only boundaries have none
     plan = scope.plans.get(flow) or scope.plan(flow)
     context.flow = flow = plan.flow
     if flow.streaming is not streaming:

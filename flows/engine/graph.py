@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec import Struct
 
 from flows.engine.errors import DependencyCycle, MissingDependency
-from flows.engine.nodes import MISSING, Atom, Flow, Node, Port, Resource, Tag
+from flows.engine.nodes import (
+    MISSING,
+    Flow,
+    Node,
+    Tag,
+    is_atom,
+    is_flow,
+    is_port,
+    is_resource,
+    is_tag,
+)
 from flows.engine.presets import Given
 
 if TYPE_CHECKING:
@@ -64,7 +74,7 @@ def check(flow: Flow[Any, Any], wirings: "Wirings", provided: Set[Tag[Any]]) -> 
                 routes[needed] = (*routes[place], needed.node.name)
                 todo.append(needed)
     for place in todo:
-        ring = None if isinstance(place.node, Flow) else _ring(place, below)
+        ring = None if is_flow(place.node) else _ring(place, below)
         if ring:
             raise DependencyCycle(routes[place] + ring)
 
@@ -77,23 +87,23 @@ def _below(
         found = wirings.stand_in(want.node)
         if isinstance(found, Given):
             continue
-        if isinstance(found, Port):
+        if is_port(found):
             raise MissingDependency(found, (*route, found.name))
-        if isinstance(found, Tag):
+        if is_tag(found):
             found = _bound(found, place, wirings, provided)
             if found is MISSING and want.how == "need":
                 raise MissingDependency(want.node, (*route, want.node.name))
-        if isinstance(found, Flow):
+        if is_flow(found):
             target = wirings.target(found)
             yield Place(target, target)
-        elif isinstance(found, Atom | Resource):
-            per_exec = isinstance(found, Resource) and found.per == "exec"
+        elif is_atom(found) or is_resource(found):
+            per_exec = is_resource(found) and found.per == "exec"
             yield Place(found, place.owner if per_exec else None)
 
 
 def _bound(tag: Tag[Any], place: Place, wirings: "Wirings", provided: Set[Tag[Any]]) -> Any:
     """The value of a tag as far as it is known beforehand; None where it is known to have one."""
-    if tag in provided and not isinstance(place.node, Atom):
+    if tag in provided and not is_atom(place.node):
         return None
     own = place.owner.own if place.owner is not None else None
     for level in (wirings.tags, own or {}):

@@ -1,9 +1,8 @@
-"""What a graph is made of: atoms, ports, resources, tags and flows. They hold no state of a scope."""
+"""What a graph is made of. Nodes hold no state of any scope."""
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from types import EllipsisType
-from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeAlias, TypeGuard, TypeVar
 
 from flows.engine.errors import InvalidDefinition
 
@@ -124,9 +123,9 @@ class Tag(Node, Generic[T]):
     kind = "tag"
     remedy = "it is a tag without a default, bind it on the scope, the context or the execution"
 
-    def __init__(self, name: str, *, default: T | EllipsisType = ...) -> None:
+    def __init__(self, name: str, *, default: T | Missing = MISSING) -> None:
         super().__init__(name)
-        self.default: T | Missing = MISSING if isinstance(default, EllipsisType) else default
+        self.default = default
 
     def __call__(self, value: T) -> Bound:
         """This tag bound to `value`."""
@@ -189,3 +188,28 @@ class Flow(Node, Generic[InputT, OutputT]):
         self.summary = summary
         #: The flow whose body this is a preset of.
         self.replaces = replaces
+
+
+def is_atom(node: object) -> TypeGuard[Atom[Any]]:
+    """Whether it is an atom or a port."""
+    return isinstance(node, Atom)
+
+
+def is_port(node: object) -> TypeGuard[Port[Any]]:
+    """Whether it is a port."""
+    return isinstance(node, Port)
+
+
+def is_resource(node: object) -> TypeGuard[Resource[Any]]:
+    """Whether it is a resource."""
+    return isinstance(node, Resource)
+
+
+def is_tag(node: object) -> TypeGuard[Tag[Any]]:
+    """Whether it is a tag."""
+    return isinstance(node, Tag)
+
+
+def is_flow(node: object) -> TypeGuard[Flow[Any, Any]]:
+    """Whether it is a flow."""
+    return isinstance(node, Flow)

@@ -104,7 +104,7 @@ def accepted(kind: Any) -> tuple[type, ...]:
         return (dict,)
     if kind is float:
         return (float, int)  # as type checkers have it
-    plain = origin or getattr(kind, "__supertype__", kind)
+    plain: Any = origin or getattr(kind, "__supertype__", kind)
     if plain is not kind:
         return accepted(plain)
     if not isinstance(plain, type) or getattr(plain, "_is_protocol", False):

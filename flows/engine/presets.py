@@ -5,7 +5,15 @@ from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, overload
 
 from flows.engine.errors import InvalidDefinition
-from flows.engine.nodes import Atom, Flow, Node, Resource
+from flows.engine.nodes import (
+    Atom,
+    Flow,
+    Node,
+    Resource,
+    is_atom,
+    is_flow,
+    is_resource,
+)
 
 if TYPE_CHECKING:
     from flows.engine.context import Context
@@ -76,17 +84,17 @@ def _final(node: Node, chosen: Substitutes) -> Node | Given:
 def _checked(given: Preset) -> Node | Given:
     node, replacement = given
     subject = f"preset({getattr(node, 'name', repr(node))}, …)"
-    if not isinstance(node, Atom | Resource | Flow):
+    if not (is_atom(node) or is_resource(node) or is_flow(node)):
         raise InvalidDefinition(subject, "only an atom, port, resource or flow can be preset")
     if replacement is node:
         raise InvalidDefinition(subject, "it would stand in for itself")
-    if isinstance(node, Flow):
+    if is_flow(node):
         return _checked_flow(subject, node, replacement)
     if not isinstance(replacement, Node):
         return Given(replacement)
-    if isinstance(node, Atom) and isinstance(replacement, Atom):
+    if is_atom(node) and is_atom(replacement):
         return replacement
-    if isinstance(node, Resource) and isinstance(replacement, Resource):
+    if is_resource(node) and is_resource(replacement):
         if node.per == replacement.per:
             return replacement
         raise InvalidDefinition(
@@ -98,9 +106,9 @@ def _checked(given: Preset) -> Node | Given:
 
 
 def _checked_flow(subject: str, flow: Flow[Any, Any], replacement: Any) -> Node:
-    from flows.engine.definitions import replace_body  # noqa: PLC0415
+    from flows.engine.definitions import replace_body
 
-    if isinstance(replacement, Flow):
+    if is_flow(replacement):
         if replacement.streaming is flow.streaming:
             return replacement
         raise InvalidDefinition(subject, "one of the two flows streams and the other does not")

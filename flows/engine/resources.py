@@ -1,17 +1,20 @@
 """Opening the resources that an execution needs, each once, wherever it belongs."""
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Never
 
 from flows.engine.closing import ENDED, Plain, Undo
 from flows.engine.errors import InvalidDefinition
-from flows.engine.nodes import MISSING, Resource, Shape
+from flows.engine.nodes import MISSING, Node, Resource, Shape
 from flows.engine.waiting import until_opened
 
 if TYPE_CHECKING:
     from flows.engine.context import Context
     from flows.engine.wiring import Recipe, Wiring
 
-NO_YIELD: Final = "ended without a `yield`: what it yields is its value"
+
+def refuse_nothing(node: Node) -> Never:
+    """Raise for a generator that yielded no value."""
+    raise InvalidDefinition(node.name, "ended without a `yield`: what it yields is its value")
 
 
 async def supply(
@@ -21,11 +24,11 @@ async def supply(
     if not recipe.ready:
         await recipe.prepare(context.scope)
     arguments: dict[str, Any] = {}
-    for resource, wiring, lasting, name in recipe.resources:
+    for resource, wiring, lasting, names in recipe.resources:
         home = (context.boundary or context) if lasting else home_of(resource, context)
         if home.values is None or (value := home.values.get(resource, MISSING)) is MISSING:
             value = await open_in(home, wiring, maker)
-        if name is not None:
+        for name in names:
             arguments[name] = value
     for name, read in recipe.wiring.reads:
         arguments[name] = read(context)
@@ -61,7 +64,7 @@ async def open_in(home: "Context[Any]", wiring: "Wiring", maker: "Context[Any]")
             undo = wiring.function(**arguments)
             value = await anext(undo, ENDED)
             if value is ENDED:
-                raise InvalidDefinition(node.name, NO_YIELD)
+                refuse_nothing(node)
             if home.ledger is None:
                 home.ledger = [undo]
             else:
@@ -69,7 +72,6 @@ async def open_in(home: "Context[Any]", wiring: "Wiring", maker: "Context[Any]")
         else:
             value = await build_in(home, wiring, arguments)
         values[node] = value
-        return value
     except BaseException as error:
         failure = error
         raise
@@ -78,6 +80,7 @@ async def open_in(home: "Context[Any]", wiring: "Wiring", maker: "Context[Any]")
         maker.opening = None
         if maker.rest is not None:
             maker.rest.wake(failure)
+    return value
 
 
 async def build_in(home: "Context[Any]", wiring: "Wiring", arguments: dict[str, Any]) -> Any:
@@ -100,9 +103,9 @@ async def build(wiring: "Wiring", arguments: dict[str, Any], ledger: list[Undo])
         return made
     if shape is Shape.ASYNC:
         return await made
-    undo: Undo = made if shape is Shape.ASYNC_GENERATOR else Plain(made)
+    undo: Undo = made if shape is Shape.ASYNC_GENERATOR else Plain(made, node.name)
     value = await anext(undo, ENDED)
     if value is ENDED:
-        raise InvalidDefinition(node.name, NO_YIELD)
+        refuse_nothing(node)
     ledger.append(undo)
     return value

@@ -13,8 +13,24 @@ from flows.engine.execution import perform, run
 from flows.engine.extension import Extension
 from flows.engine.graph import check
 from flows.engine.hooks import Hooks
-from flows.engine.nodes import CLOSING as CLOSING_CONTEXT
-from flows.engine.nodes import MISSING, Atom, Bound, Flow, Missing, Node, Resource, Tag, Want, level
+from flows.engine.nodes import (
+    CLOSING as CLOSING_CONTEXT,
+)
+from flows.engine.nodes import (
+    MISSING,
+    Atom,
+    Bound,
+    Flow,
+    Missing,
+    Node,
+    Tag,
+    Want,
+    is_atom,
+    is_flow,
+    is_resource,
+    is_tag,
+    level,
+)
 from flows.engine.presets import Given, Preset, substitutes
 from flows.engine.resources import build, home_of, supply
 from flows.engine.waiting import CURRENT, enclosing, until_done, until_made
@@ -52,7 +68,7 @@ class Scope:
         #: None if there are no extensions: then nothing is paid for them.
         self.hooks = Hooks(self._extensions) if self._extensions else None
         self.wirings = Wirings(substitutes(presets), self.tags or {})
-        self.plans: dict[Flow[Any, Any], Plan] = {}
+        self.plans: dict[Flow[Any, Any] | None, Plan] = {}
         self.values: dict[Node, Any] = {}
         self._making: dict[Atom[Any], tuple[asyncio.Task[None], Context[Any]]] = {}
         self._ledger: list[tuple[Undo, contextvars.Context]] = []
@@ -111,7 +127,7 @@ class Scope:
         try:
             try:
                 if self.hooks is None:
-                    result = await perform(child, raw)
+                    result = await perform(child, boundary, raw)
                 else:
                     self.hooks.opened(boundary)
                     result = await run(child, raw)
@@ -122,9 +138,11 @@ class Scope:
                 await boundary.finish()
             else:
                 boundary.state = CLOSING_CONTEXT
-                failure = boundary.ledger and await release_all(boundary.ledger, None)
+                failure = None
+                if boundary.ledger:
+                    failure = await release_all(boundary.ledger, None)
                 boundary.end()
-                if failure:
+                if failure is not None:
                     raise failure
             return result
         finally:
@@ -135,7 +153,7 @@ class Scope:
     async def resolve(self, node: Atom[T]) -> T:
         """The value of an atom, made if it is not there yet."""
         self._require(OPEN, STARTING, CLOSING)
-        if not isinstance(node, Atom):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not is_atom(node):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidDefinition(repr(node), "is no atom: a context resolves it")
         value: T = await self._atom(self.wirings.stand_in(node))
         return value
@@ -169,23 +187,23 @@ class Scope:
 
     async def value(self, node: Node, context: Context[Any], maker: Context[Any]) -> Any:
         """What `need(node)` gives in a context."""
-        if isinstance(node, Tag | Flow):
+        if is_tag(node) or is_flow(node):
             return reader(Want(node.name, "need", node))(context)
         found = self.wirings.stand_in(node)
-        if not isinstance(found, Resource):
+        if isinstance(found, Given) or is_atom(found):
             return await self._atom(found)
+        assert is_resource(found)  # noqa: S101 - nothing else is left
         recipe = self.wirings.recipe(found)
         await supply(recipe, context, maker)
         home = (context.boundary or context) if found.per == "context" else home_of(found, context)
-        assert home.values is not None  # noqa: S101 - it has just been opened there
-        return home.values[found]
+        return home.made(found)
 
     # -- atoms -----------------------------------------------------------------------------------
 
     async def _atom(self, found: Node | Given) -> Any:
         if isinstance(found, Given):
             return found.value
-        assert isinstance(found, Atom)  # noqa: S101
+        assert is_atom(found)  # noqa: S101
         if found not in self.values:
             self.wirings.below(found)
             await self.make([found])
@@ -199,7 +217,7 @@ class Scope:
             try:
                 await until_made(makings)
             except asyncio.CancelledError:
-                if self._state in (RELEASING, CLOSED) and any(map(asyncio.Task.cancelled, makings)):
+                if self._state in (RELEASING, CLOSED) and any(each.cancelled() for each in makings):
                     raise Closed("The scope") from None
                 raise
         return self.values

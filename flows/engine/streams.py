@@ -107,15 +107,16 @@ class Stream(Generic[O]):
     async def _perform(self) -> None:
         context, parent = self._context, self._context.parent
         assert parent is not None  # noqa: S101
+        context.require_open()
         token = None if context.outer is not None else enter(context, parent)
         try:
             try:
                 plan = accept(context, self._raw, streaming=True)
                 recipe = plan.recipe
                 arguments = await supply(recipe, context, context)
-                self._items = recipe.wiring.function(context, **arguments)
+                self._items = items = recipe.wiring.function(context, **arguments)
                 await _halt()
-                await self._items.aclose()
+                await items.aclose()
             except BaseException as error:
                 await context.fail(await self._let_go(error))
                 raise

@@ -1,7 +1,7 @@
 """Waiting for what somebody else is making, without ever waiting for oneself."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ def enclosing() -> "Iterator[Context[Any]]":
 
 
 @contextmanager
-def waiting_for(makers: "Iterable[Context[Any]]") -> Iterator[None]:
+def waiting_for(makers: "Iterable[Context[Any]]") -> Generator[None]:
     """Let it be known that what encloses the running code waits for what `makers` make.
 
     Raises DependencyCycle if one of them waits for it in turn.

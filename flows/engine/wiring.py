@@ -1,4 +1,4 @@
-"""Where each argument of a function comes from: worked out once per scope, used by every request."""
+"""Where each argument of a function comes from: worked out once per scope."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -10,7 +10,22 @@ from msgspec import Struct
 from flows.engine.context import Context
 from flows.engine.errors import DependencyCycle, InvalidDefinition, MissingDependency
 from flows.engine.handles import Handle
-from flows.engine.nodes import MISSING, Atom, Flow, Level, Node, Port, Resource, Shape, Tag, Want
+from flows.engine.nodes import (
+    MISSING,
+    Atom,
+    Flow,
+    Level,
+    Node,
+    Resource,
+    Shape,
+    Tag,
+    Want,
+    is_atom,
+    is_flow,
+    is_port,
+    is_resource,
+    is_tag,
+)
 from flows.engine.parsing import accepted
 from flows.engine.presets import Given, Substitutes
 from flows.engine.resources import home_of
@@ -43,10 +58,14 @@ class Wiring(Struct, eq=False):
         arguments: dict[str, Any] = {}
         for name, resource, lasting in self.resources:
             home = (context.boundary or context) if lasting else home_of(resource, context)
-            arguments[name] = home.values[resource]
+            arguments[name] = home.made(resource)
         for name, read in self.reads:
             arguments[name] = read(context)
         return arguments
+
+
+#: A resource to open, whether in the boundary, and as which arguments of the node's.
+Opened: TypeAlias = tuple[Resource[Any], Wiring, bool, tuple[str, ...]]
 
 
 class Recipe(Struct, eq=False):
@@ -55,9 +74,8 @@ class Recipe(Struct, eq=False):
     wiring: Wiring
     #: Those of everything that is not an atom, the node's own among them.
     parts: tuple[Wiring, ...]
-    #: What is opened in each context, dependencies first; whether in the boundary; and as which
-    #: argument of the node's.
-    resources: tuple[tuple[Resource[Any], Wiring, bool, str | None], ...]
+    #: What is opened in each context, dependencies first.
+    resources: tuple[Opened, ...]
     #: Whether all atoms are made, and their values in place.
     ready: bool = False
 
@@ -111,28 +129,27 @@ class Wirings:
     def target(self, flow: Flow[Any, Any]) -> Flow[Any, Any]:
         """The flow that is run when `flow` is asked for; InvalidDefinition if that is none."""
         found = self.stand_in(flow)
-        if not isinstance(found, Flow):
-            raise InvalidDefinition(repr(flow), "is no flow")
-        return found
+        if is_flow(found):
+            return found
+        raise InvalidDefinition(repr(flow), "is no flow")
 
     def plan(self, flow: Flow[Any, Any]) -> Plan:
         """How `flow` is run; MissingDependency or DependencyCycle if it cannot be."""
         target = self.target(flow)
         accepts = target.accepts if target is flow and not flow.streaming else ()
-        if len(accepts) == 1:
-            accepts = accepts[0]
-        return Plan(target, accepts, self.recipe(target), object in accepted(target.output_type))
+        fast = accepts[0] if len(accepts) == 1 else accepts
+        return Plan(target, fast, self.recipe(target), object in accepted(target.output_type))
 
     def recipe(self, node: Node) -> Recipe:
         """What is made for a node; MissingDependency or DependencyCycle if it cannot be."""
-        parts = tuple(part for part in self.below(node) if not isinstance(part.node, Atom))
+        parts = tuple(part for part in self.below(node) if not is_atom(part.node))
         wiring = self.of(node)
-        names = {resource: name for name, resource, _ in wiring.resources}
-        opened = (
-            (part.node, part, part.node.per == "context", names.get(part.node))
-            for part in parts
-            if isinstance(part.node, Resource)
-        )
+        opened: list[Opened] = []
+        for part in parts:
+            resource = part.node
+            if is_resource(resource):
+                names = tuple(name for name, each, _ in wiring.resources if each is resource)
+                opened.append((resource, part, resource.per == "context", names))
         return Recipe(wiring, parts, tuple(opened))
 
     def of(self, node: Node) -> Wiring:
@@ -165,7 +182,7 @@ class Wirings:
 
     def route(self, root: Node, goal: Node) -> tuple[str, ...]:
         """The names on the shortest way from `root` down to `goal`."""
-        routes = {root: (root.name,)}
+        routes: dict[Node, tuple[str, ...]] = {root: (root.name,)}
         todo = [root]
         for node in todo:
             for want in node.wants:
@@ -176,7 +193,7 @@ class Wirings:
         return routes.get(goal, (goal.name,))
 
     def _makes(self, node: Node, names: tuple[str, ...]) -> Iterator[Node]:
-        if isinstance(node, Port):
+        if is_port(node):
             raise MissingDependency(node, names)
         try:
             wiring = self.of(node)
@@ -193,14 +210,14 @@ class Wirings:
         resources: list[tuple[str, Resource[Any], bool]] = []
         reads: list[tuple[str, Read]] = []
         for want in node.wants:
-            found = want.node if isinstance(want.node, Flow) else self.stand_in(want.node)
+            found = want.node if is_flow(want.node) else self.stand_in(want.node)
             if isinstance(found, Given):
                 fixed[want.name] = found.value
-            elif isinstance(found, Atom):
+            elif is_atom(found):
                 atoms.append((want.name, found))
-            elif isinstance(found, Resource):
+            elif is_resource(found):
                 resources.append((want.name, found, found.per == "context"))
-            elif isinstance(node, Atom):
+            elif is_atom(node):
                 fixed[want.name] = self._tag_of_scope(want, node)
             else:
                 reads.append((want.name, reader(want)))
@@ -219,12 +236,12 @@ class Wirings:
 
     def _tag_of_scope(self, want: Want, atom: Node) -> Any:
         tag = want.node
-        assert isinstance(tag, Tag)  # noqa: S101 - definitions let nothing else through
+        assert is_tag(tag)  # noqa: S101 - definitions let nothing else through
         bound = self.tags.get(tag, ())
         if want.how == "every":
             return list(bound)
         value = bound[0] if bound else tag.default
-        if isinstance(value, Flow):
+        if is_flow(value):
             raise InvalidDefinition(
                 f"{atom.name}({want.name})", f"{tag.name} carries a flow, which an atom cannot run"
             )
@@ -236,9 +253,9 @@ class Wirings:
 def reader(want: Want) -> Read:
     """How a tag or a handle is read."""
     _, how, node = want
-    if isinstance(node, Flow):
+    if is_flow(node):
         return lambda context: Handle(context, node)
-    assert isinstance(node, Tag)  # noqa: S101 - definitions let nothing else through
+    assert is_tag(node)  # noqa: S101 - definitions let nothing else through
     tag: Tag[Any] = node
     if how == "every":
         return lambda context: [_given(context, value) for value in all_of(context, tag)]
@@ -258,4 +275,4 @@ def reader(want: Want) -> Read:
 
 
 def _given(context: Context[Any], value: Any) -> Any:
-    return Handle(context, value) if isinstance(value, Flow) else value
+    return Handle(context, value) if is_flow(value) else value

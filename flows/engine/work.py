@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Work(Generic[T]):
-    """A flow that runs beside; await it for its result. Cancelling who awaits does not cancel it."""
+    """A flow that runs beside; await it for its result. Cancelling who awaits cancels no work."""
 
     def __init__(self, context: "Context[Any]", coroutine: Coroutine[Any, Any, T]) -> None:
         self._seen = False
