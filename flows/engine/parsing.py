@@ -107,9 +107,8 @@ def accepted(kind: Any) -> tuple[type, ...]:
     plain: Any = origin or getattr(kind, "__supertype__", kind)
     if plain is not kind:
         return accepted(plain)
-    if not isinstance(plain, type) or getattr(plain, "_is_protocol", False):
-        return (object,)
-    return (plain,)
+    known = isinstance(plain, type) and not getattr(plain, "_is_protocol", False)
+    return (plain if known else object,)
 
 
 def parsed(flow: "Flow[Any, Any]", raw: Any) -> Any:
