@@ -1,12 +1,16 @@
 """The composition root: what every port is bound to in this process."""
 
+from collections.abc import Callable
+from functools import cache
+
 from django.conf import settings
 
 from flows.atoms.announcer import announcer
 from flows.atoms.limits import Limits, Rate, limits
 from flows.atoms.sessions import sessions
-from flows.engine import Scope, preset
+from flows.engine import Extension, Scope, preset
 from sessions_app.adapters.wiring import hub_announcer, stored_sessions
+from sessions_app.extensions import CountExecutions, LogExecutions, TraceExecutions
 
 
 def make_scope() -> Scope:
@@ -16,5 +20,22 @@ def make_scope() -> Scope:
             preset(sessions, stored_sessions),
             preset(announcer, hub_announcer),
             preset(limits, Limits(**settings.LIMITS, rate=Rate(**settings.RATE))),
-        ]
+        ],
+        extensions=extensions(),
     )
+
+
+def extensions() -> list[Extension]:
+    """What the settings ask for."""
+    asked: list[tuple[bool, Callable[[], Extension]]] = [
+        (settings.LOG_FLOWS, LogExecutions),
+        (settings.METRICS, counted),
+        (settings.TRACING, TraceExecutions),
+    ]
+    return [make() for wanted, make in asked if wanted]
+
+
+@cache
+def counted() -> CountExecutions:
+    """One for the process, whatever scopes it makes: its metrics have one register."""
+    return CountExecutions()

@@ -143,6 +143,11 @@ LOGIN_URL = "admin:login"
 
 # -- the rest ------------------------------------------------------------------------------------
 
+#: What is hung around every execution; each is off until asked for, and then costs nothing.
+LOG_FLOWS: bool = env.bool("LOG_FLOWS", default=False)
+METRICS: bool = env.bool("METRICS", default=False)
+TRACING: bool = env.bool("TRACING", default=False)
+
 LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO"), readable=DEBUG)
 
 LANGUAGE_CODE = "en"

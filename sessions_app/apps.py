@@ -10,3 +10,7 @@ class SessionsAppConfig(AppConfig):
     label = "sessions_app"
     verbose_name = "Flow Sessions"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the checks."""
+        from sessions_app import checks  # noqa: F401

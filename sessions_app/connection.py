@@ -1,9 +1,10 @@
 """One open connection: requests in, each run as a flow in a context of its own, frames out."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -13,13 +14,13 @@ from flows.actor import Actor
 from flows.atoms.actor import actor
 from flows.atoms.limits import Limits
 from flows.atoms.watcher import watcher
-from flows.engine import Scope
+from flows.engine import Flow, Scope
 from flows.errors import LimitReached
 from flows.input import Mutation
 from sessions_app import close_codes, protocol
 from sessions_app.adapters.hub import Hub
 from sessions_app.auth import Identity
-from sessions_app.execute import execute
+from sessions_app.execute import execute, execute_stream
 from sessions_app.ordering import Order, Turn
 from sessions_app.outbox import Outbox, Send
 from sessions_app.protocol import Bad, Error, Request
@@ -66,6 +67,7 @@ class Connection:
         user_bucket: TokenBucket,
         arrays: bool,
         clock: Monotonic,
+        methods: Mapping[str, Flow[Any, Any]] = protocol.PUBLIC,
     ) -> None:
         self.id = uuid4().hex[:16]
         self.identity = identity
@@ -76,6 +78,7 @@ class Connection:
         self._clock = clock
         self._heard_at = clock()
         self._flows = flows
+        self._methods = methods
         self._limits = limits
         self._buckets = (TokenBucket(limits.rate, clock), user_bucket)
         self._strikes = Strikes(BAD_FRAMES, BAD_FRAMES_SECONDS, clock)
@@ -83,6 +86,7 @@ class Connection:
         self._limited = 0
         self._order = Order()
         self._running: set[asyncio.Task[None]] = set()
+        self._streams: set[asyncio.Task[Any]] = set()
         self._count = 0
 
     # -- in ----------------------------------------------------------------------------------------
@@ -154,7 +158,7 @@ class Connection:
     # -- running -----------------------------------------------------------------------------------
 
     def _job(self, request: Request) -> Job:
-        flow = protocol.PUBLIC.get(request.method)
+        flow = self._methods.get(request.method)
         peek = protocol.peek(request.params)
         writes = flow is not None and issubclass(flow.input_type, Mutation)
         # Watches of one connection are one thing, whatever sessions they name.
@@ -214,11 +218,26 @@ class Connection:
 
     async def _execute(self, job: Job) -> object:
         request = job.request
-        flow = protocol.PUBLIC.get(request.method)
+        flow = self._methods.get(request.method)
         if flow is None:
             return protocol.error("method_not_found", "There is no such method")
         context = self._flows.create_context(actor(self.user), watcher(job.watcher))
-        return await execute(context, flow, request.params)
+        if not flow.streaming:
+            return await execute(context, flow, request.params)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 (a message has a task of its own)
+        self._streams.add(task)
+        try:
+            return await execute_stream(
+                context, flow, request.params, partial(self._give, request.id)
+            )
+        finally:
+            self._streams.discard(task)
+
+    async def _give(self, id_: object, item: object) -> None:
+        """Send an item of a stream; the next one is asked for when there is room for it."""
+        self.outbox.put(protocol.notification("item", {"id": id_, "item": item}))
+        await self.outbox.room()
 
     # -- out ---------------------------------------------------------------------------------------
 
@@ -260,7 +279,12 @@ class Connection:
         self.outbox.close(why)
 
     async def close(self) -> None:
-        """The socket is gone: finish what runs, since a write may be under way, and forget all."""
+        """The socket is gone: finish what runs, since a write may be under way, and forget all.
+
+        Only streams are cut off: they are for this reader, and have no end of their own.
+        """
+        for task in self._streams:
+            task.cancel()
         self._writer.cancel()
         while self._running:
             await asyncio.wait(self._running)

@@ -1,11 +1,12 @@
 """Running a public flow for somebody: the same for every door."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
 
 from flows.engine import Context, Flow
-from sessions_app.protocol import error_of, is_expected
+from sessions_app.protocol import Error, error_of, is_expected
 from sessions_app.tracing import trace
 
 logger = structlog.get_logger(__name__)
@@ -15,13 +16,35 @@ async def execute(context: Context[Any], flow: Flow[Any, Any], params: object) -
     """The result of `flow` with raw `params`, run in a context that is new; or an `Error`.
 
     The context is closed, whatever happens.
-
-    What is no refusal is logged, with the trace that the client is shown instead of it.
     """
     try:
         async with context as ctx:
             return await ctx.exec_raw(flow, params)
-    except Exception as exception:
-        if not is_expected(exception):
-            logger.exception("flow_failed", flow=flow.name, trace=trace.get())
-        return error_of(exception, trace.get())
+    except Exception as exception:  # noqa: BLE001 (whatever it is, a client waits for an answer)
+        return _told(exception, flow)
+
+
+async def execute_stream(
+    context: Context[Any],
+    flow: Flow[Any, Any],
+    params: object,
+    give: Callable[[object], Awaitable[None]],
+) -> object:
+    """As `execute` for a streaming flow: each item is given, and the result is empty.
+
+    The flow goes no further than what has been given.
+    """
+    try:
+        async with context as ctx, ctx.stream_raw(flow, params) as items:
+            async for item in items:
+                await give(item)
+    except Exception as exception:  # noqa: BLE001 (whatever it is, a client waits for an answer)
+        return _told(exception, flow)
+    return {}
+
+
+def _told(exception: Exception, flow: Flow[Any, Any]) -> Error:
+    """What the client is told; what is no refusal is logged, with the trace that it is shown."""
+    if not is_expected(exception):
+        logger.exception("flow_failed", flow=flow.name, trace=trace.get())
+    return error_of(exception, trace.get())

@@ -1,5 +1,7 @@
 """What commands share: flows run for operators, and mistakes that become one clear line."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,8 +19,15 @@ O = TypeVar("O")  # noqa: E741
 
 def run_for_operator(flow: Flow[Any, O], raw: object, *, actor: Actor = SYSTEM) -> O:
     """Run `flow` as `actor`; CommandError with the code, the text and the path if it refuses."""
-    try:
+    with as_command_error():
         return run(flow, raw, actor=actor)
+
+
+@contextmanager
+def as_command_error() -> Iterator[None]:
+    """What a flow refuses in this block is a CommandError with the code, the text and the path."""
+    try:
+        yield
     except Exception as problem:
         if not is_expected(problem):
             raise

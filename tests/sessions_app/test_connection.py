@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 from uuid import UUID
 
@@ -10,12 +10,15 @@ from msgspec import UNSET
 
 from flows.atoms.limits import Limits, Rate
 from flows.atoms.sessions import sessions
-from flows.engine import Scope, preset
+from flows.engine import Context, Scope, flow, preset
+from flows.errors import SessionEnded
 from flows.events import Event
+from flows.input import Input
 from sessions_app.adapters.hub import Hub
 from sessions_app.auth import Identity
 from sessions_app.connection import NOT_READING_SECONDS, Connection
 from sessions_app.outbox import MAX_FRAMES
+from sessions_app.protocol import PUBLIC
 from sessions_app.rates import TokenBucket
 from sessions_app.watches import RequestWatcher
 from tests.fakes import FakeSessions
@@ -83,6 +86,30 @@ class Peer:
             await settle()
 
 
+class Count(Input, frozen=True, kw_only=True):
+    """Up to where."""
+
+    to: int
+
+
+#: What the streams of these tests have given, and how they ended.
+given: list[object] = []
+
+
+@flow(faults=(SessionEnded,))
+async def count(ctx: Context[Count]) -> AsyncIterator[int]:
+    """Count, and refuse to go beyond a thousand."""
+    given.clear()
+    try:
+        for number in range(ctx.input.to):
+            given.append(number)
+            yield number
+            if number == 1000:
+                raise SessionEnded
+    finally:
+        given.append("closed")
+
+
 class Stage:
     """A connection of Ann's that watches a session, and what it is connected to."""
 
@@ -94,6 +121,7 @@ class Stage:
         plenty = Limits(rate=Rate(burst=10_000, per_second=10_000))
         self.connection = Connection(
             Identity("ann", 1),
+            methods={**PUBLIC, "count": count},
             flows=flows,
             hub=self.hub,
             limits=plenty,
@@ -262,3 +290,46 @@ async def test_in_flight_has_a_limit() -> None:
         store.go.set()
         await stage.peer.until(lambda peer: len(peer.frames) == 33)
         await stage.connection.close()
+
+
+async def test_the_items_of_a_stream_come_before_its_result() -> None:
+    """A streaming flow's items are notifications with the request's id; then comes the result."""
+    async with Scope() as flows:
+        stage = Stage(flows)
+        call = '{"jsonrpc":"2.0","id":"s","method":"count","params":{"to":3}}'
+        await stage.connection.receive(call)
+        await stage.peer.until(lambda peer: len(peer.frames) == 4)
+        items = [{"id": "s", "item": number} for number in range(3)]
+        assert [each.get("params") for each in stage.peer.frames[:3]] == items
+        assert {each["method"] for each in stage.peer.frames[:3]} == {"item"}
+        assert stage.peer.frames[3] == {"jsonrpc": "2.0", "id": "s", "result": {}}
+        await stage.connection.close()
+
+
+async def test_a_stream_that_fails_half_way_is_answered_with_its_error() -> None:
+    """What a streaming flow refuses after some items is the answer; bad params are, too."""
+    async with Scope() as flows:
+        stage = Stage(flows)
+        call = '{"jsonrpc":"2.0","id":"s","method":"count","params":{"to":2000}}'
+        await stage.connection.receive(call)
+        await stage.connection.receive(call.replace("2000", '"x"'))
+        await stage.peer.until(lambda peer: len(peer.frames) == 1003)
+        errors = [each["error"]["data"] for each in stage.peer.frames if "error" in each]
+        assert {"code": "session_ended", "retry": False} in errors
+        assert {"code": "invalid_input", "path": "$.to", "retry": False} in errors
+        await stage.connection.close()
+
+
+async def test_a_client_that_goes_away_stops_its_stream() -> None:
+    """A stream goes no further than its reader, and ends with it."""
+    async with Scope() as flows:
+        stage = Stage(flows)
+        stage.peer.reading.clear()
+        call = '{"jsonrpc":"2.0","id":"s","method":"count","params":{"to":1000}}'
+        await stage.connection.receive(call)
+        await settle()
+        await settle()
+        assert len(given) <= MAX_FRAMES + 2
+        await stage.connection.close()
+        assert given[-1] == "closed"
+        assert len(given) <= MAX_FRAMES + 3

@@ -1,0 +1,45 @@
+"""Read a session's whole log, from its first event to its last."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from flows.actor import Actor
+from flows.atoms.actor import actor
+from flows.atoms.sessions import Sessions, sessions
+from flows.engine import Context, flow, need
+from flows.errors import SessionNotFound, Unavailable
+from flows.events import Event
+from flows.input import Input
+from flows.session import require_role
+
+#: Events that are in memory at a time.
+PAGE = 500
+
+
+class ExportSession(Input, frozen=True, kw_only=True):
+    """Which session."""
+
+    session_id: UUID
+
+
+@flow(faults=(SessionNotFound, Unavailable))
+async def export_session(
+    ctx: Context[ExportSession],
+    *,
+    sessions: Sessions = need(sessions),
+    actor: Actor = need(actor),
+) -> AsyncIterator[Event]:
+    """Read a session's log as it was when the reading began, a page at a time."""
+    position, end = 0, None
+    while end is None or position < end:
+        page = await sessions.events(ctx.input.session_id, of=actor, after=position, limit=PAGE)
+        if page is None:
+            raise SessionNotFound
+        # With every page: who is removed meanwhile reads no further.
+        require_role(actor, page.standing.role)
+        # Not later events: a session in which much is written would never end.
+        end = page.standing.head if end is None else end
+        for event in page.events:
+            if event.seq <= end:
+                yield event
+        position = page.events[-1].seq

@@ -1,0 +1,22 @@
+"""What `manage.py check` finds before a server is started."""
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, register
+
+from flows.atoms.actor import actor
+from flows.atoms.watcher import watcher
+from flows.engine import EngineError
+from sessions_app.inventory import all_flows
+from sessions_app.scope import make_scope
+
+
+@register()
+def flows_can_run(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """Every flow finds what it needs: no port is unbound, and nothing needs itself."""
+    try:
+        make_scope().check(all_flows(), provided=(actor, watcher))
+    except EngineError as error:
+        hint = "Bind it in the scope that settings.FLOWS_SCOPE makes."
+        return [Error(str(error), hint=hint, id="sessions_app.E001")]
+    return []
