@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -47,6 +47,11 @@ def test_one_flow_per_file() -> None:
     assert {name: [] if name in PARTS else [name] for name in defined} == defined
 
 
+def given_by(flow: Flow[Any, Any]) -> Any:
+    """The type of a flow's result; of a streaming flow's items."""
+    return get_args(flow.output_type)[0] if flow.streaming else flow.output_type
+
+
 @every_flow
 def test_names(flow: Flow[Any, Any]) -> None:
     """Flow, file, function and test have one name, and the input is the same words as a class."""
@@ -63,7 +68,7 @@ def test_names(flow: Flow[Any, Any]) -> None:
 def test_docstrings(flow: Flow[Any, Any]) -> None:
     """A flow, its file, its input and its output each say in a sentence what they are."""
     module = importlib.import_module(f"flows.{flow.name}")
-    for text in (module.__doc__, flow.summary, *_own_docs(flow.input_type, flow.output_type)):
+    for text in (module.__doc__, flow.summary, *_own_docs(flow.input_type, given_by(flow))):
         assert text
         first = text.strip().splitlines()[0]
         assert first[0].isupper()
@@ -82,6 +87,15 @@ def test_input(flow: Flow[Any, Any]) -> None:
         config = each.__struct_config__
         assert config.frozen, each
         assert config.forbid_unknown_fields, each
+
+
+@every_flow
+def test_output(flow: Flow[Any, Any]) -> None:
+    """An output, or an item of a stream, is immutable, and so is every struct in it."""
+    given = given_by(flow)
+    structs = _structs(msgspec.inspect.type_info(given))
+    assert given in structs
+    assert all(each.__struct_config__.frozen for each in structs)
 
 
 def _structs(info: object) -> list[Any]:
