@@ -61,6 +61,7 @@ def test_kinds() -> None:
     assert set(get_args(Body)) == {type(body) for body, _, _ in DATA} == set(BODIES.values())
     assert {kind for _, kind, _ in DATA} == set(BODIES) == set(Kind)
     assert len(get_args(Body)) == len(Kind)
+    assert all(body.__struct_config__.frozen for body in (*BODIES.values(), Event))
 
 
 @pytest.mark.parametrize(
