@@ -36,6 +36,23 @@ class UserAdmin(_UserAdmin):
         return False
 
 
+class RevokedFilter(admin.SimpleListFilter):
+    """Tokens that were revoked, or the others."""
+
+    title = "state"
+    parameter_name = "revoked"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("no", "Not revoked"), ("yes", "Revoked")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[AccessToken]
+    ) -> QuerySet[AccessToken]:
+        if self.value() not in {"no", "yes"}:
+            return queryset
+        return queryset.filter(revoked_at__isnull=self.value() == "no")
+
+
 @admin.register(AccessToken)
 class AccessTokenAdmin(ReadOnlyAdmin[AccessToken]):
     """Access tokens: made and revoked. A token is shown once, to who made it; its digest never."""
@@ -43,7 +60,7 @@ class AccessTokenAdmin(ReadOnlyAdmin[AccessToken]):
     actions = ("revoke",)
     list_display = ("__str__", "user", "is_good", "created_at", "last_used_at", "revoked_at")
     list_select_related = ("user",)
-    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    list_filter = (RevokedFilter,)
     ordering = ("-id",)
     search_fields = ("name", "user__username")
     # Not the autocompletion: its widget fails with a ValueError for a key that is no number.

@@ -92,7 +92,7 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
 def _asks(list_filter: Any, lookup: str) -> bool:
     """Whether `lookup` is what a filter asks for; those of fields have none that is a relation."""
     match list_filter:
-        case str(field) | (str(field), _):
+        case str(field):
             return lookup.partition("__")[0] == field
         case _:
             return bool(lookup == list_filter.parameter_name)

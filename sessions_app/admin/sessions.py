@@ -104,15 +104,13 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
 
     actions = ("end_sessions",)
     list_display = (
-        "name",
+        "__str__",
         "status",
         "owner",
         "participants_now",
         "message_count",
         "last_activity",
-        "id",
     )
-    list_display_links = ("name", "id")
     list_filter = ("status", ActivityFilter, OwnerFilter)
     list_select_related = ("owner",)
     sortable_by = ("last_activity",)
@@ -155,11 +153,6 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
         users = User.objects.filter(username__istartswith=search_term).values("pk")
         theirs = Participant.objects.filter(user__in=users).values("session")
         return queryset.filter(Q(title__icontains=search_term) | Q(pk__in=theirs)), False
-
-    @admin.display(description="title", ordering=None)
-    def name(self, session: Session) -> str:
-        """Its title, if it has one."""
-        return session.title or "(untitled)"
 
     @admin.display(description="participants")
     def participants_now(self, session: Session) -> int:
@@ -215,7 +208,6 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
             **self.admin_site.each_context(request),
             "title": "End sessions",
             "opts": self.opts,
-            "media": self.media,
             "sessions": chosen,
             "form": form,
             "action_checkbox_name": helpers.ACTION_CHECKBOX_NAME,
