@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.sessions.backends.base import SessionBase
-from django.core.exceptions import DisallowedHost
+from django.core.exceptions import DisallowedHost, TooManyFieldsSent
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, QueryDict
 from msgspec import Struct
@@ -61,7 +61,10 @@ def recognise_handshake(scope: dict[str, Any]) -> Identity | None:
         raise WrongOrigin("unknown host") from error
     if "authorization" in request.headers:
         return recognise_token(request.headers["authorization"])
-    tickets = QueryDict(scope["query_string"]).getlist("ticket")
+    try:
+        tickets = QueryDict(scope["query_string"]).getlist("ticket")
+    except TooManyFieldsSent:
+        return None
     if tickets:
         user = redeem_ticket(tickets[0]) if len(tickets) == 1 else None
         return Identity(user.username, user.pk) if user else None
