@@ -31,8 +31,9 @@ class Case(NamedTuple):
 
 
 def load() -> list[Case]:
-    """All cases, as they are written."""
-    text = Path(__file__).with_name("catalogue.json").read_text()
+    """All cases, those that were given and those that we added, as they are written."""
+    files = [Path(__file__).with_name(name) for name in ("catalogue.json", "ours.json")]
+    cases = [case for file in files for case in json.loads(file.read_text())["cases"]]
     fields = ("frame", "steps", "send", "request", "argv")
     return [
         Case(
@@ -41,7 +42,7 @@ def load() -> list[Case]:
             each["expect"],
             next(each[field] for field in fields if field in each),
         )
-        for each in json.loads(text)["cases"]
+        for each in cases
     ]
 
 
@@ -63,6 +64,14 @@ class Template(NamedTuple):
         value = self.values.get(found[1], found[0])
         return str(value() if callable(value) else value)
 
+    def string(self, template: object) -> str:
+        """A string as it stands, or one in parts."""
+        match template:
+            case {"$text": parts}:
+                return "".join(map(self._part, parts))
+            case _:
+                return self.text(str(template))
+
     def frame(self, template: object) -> str | bytes:
         """What is sent for a frame: a string as it stands, bytes as bytes, the rest as JSON."""
         match template:
@@ -70,8 +79,8 @@ class Template(NamedTuple):
                 return self.text(template)
             case {"$bytes": str(digits), "times": int(times)}:
                 return bytes.fromhex(digits) * times
-            case {"$text": parts}:
-                return "".join(map(self._part, parts))
+            case {"$text": _}:
+                return self.string(template)
             case _:
                 return self.json(template)
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.bad_input import sentences
-from tests.bad_input.catalogue import Case
+from tests.bad_input.catalogue import Case, Template
 from tests.bad_input.expectations import Expectation, Nothing, Seen, Verbatim, judge, parse
 from tests.bad_input.raw import Connection, connection, frame_bytes, handshake_bytes
 from tests.bad_input.stage import Stage, ask, staged
@@ -282,10 +282,15 @@ async def wire(stage: Stage, case: Case) -> list[str]:
     return judge(parse(case.expect), seen) + await _told_only_of(stage, seen)
 
 
+_PLAIN = Template({})
+
+
 def _bytes_of(frame: Mapping[str, Any]) -> bytes:
     if "opcode" not in frame:
         return bytes.fromhex(frame["hex"])
-    payload = bytes.fromhex(frame["hex"]) if "hex" in frame else frame["payload"].encode()
+    payload = (
+        bytes.fromhex(frame["hex"]) if "hex" in frame else _PLAIN.string(frame["payload"]).encode()
+    )
     options = {name: frame[name] for name in ("fin", "mask", "rsv") if name in frame}
     return frame_bytes(frame["opcode"], payload, **options) * int(frame.get("times", 1))
 
@@ -343,9 +348,8 @@ def _opening(stage: Stage, request: Mapping[str, Any]) -> bytes:
     if "raw_many" in request:
         headers = request["raw_many"] * request["times"]
         return f"GET {request['path']} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n".encode()
-    return handshake_bytes(
-        host, fill(request["path"]), _headers(stage, request), request.get("method", "GET")
-    )
+    path = stage.template.string(request["path"])
+    return handshake_bytes(host, path, _headers(stage, request), request.get("method", "GET"))
 
 
 def _headers(stage: Stage, request: Mapping[str, Any]) -> dict[str, str | list[str] | None]:
@@ -431,7 +435,7 @@ def _http_request(stage: Stage, request: Mapping[str, Any]) -> tuple[dict[str, A
         body = urlencode(request["form"]).encode()
     elif "body" in request:
         headers["Content-Type"] = "application/json"
-        body = stage.template.text(request["body"]).encode()
+        body = stage.template.string(request["body"]).encode()
     elif "body_hex" in request:
         headers["Content-Type"] = "application/json"
         body = bytes.fromhex(request["body_hex"])
