@@ -10,6 +10,7 @@ from flows.atoms.sessions import sessions
 from flows.atoms.watcher import watcher
 from flows.engine import Scope
 from project.composition import make_scope
+from sessions_app.adapters.wiring import door
 from sessions_app.protocol import PUBLIC
 
 Asgi: TypeAlias = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
@@ -51,6 +52,11 @@ class Application:
         await flows.resolve(sessions)
         await flows.resolve(announcer)
         self._flows = flows
+
+    async def drain(self) -> None:
+        """Send all clients elsewhere; returns when they are gone, or time is up."""
+        if self._flows is not None:
+            await (await self._flows.resolve(door)).keeper.drain()
 
     async def close(self) -> None:
         """Close the scope, if it was opened."""

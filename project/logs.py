@@ -41,5 +41,9 @@ def logging_config(*, level: str, readable: bool) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
         "root": {"handlers": ["stderr"], "level": level},
         # Django's own handlers would say everything a second time.
-        "loggers": {"django": {"handlers": [], "propagate": True}},
+        "loggers": {
+            "django": {"handlers": [], "propagate": True},
+            # It logs every handshake with its address, and so the tickets in them.
+            "uvicorn.error": {"level": "WARNING"},
+        },
     }

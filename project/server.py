@@ -1,40 +1,79 @@
-"""The production server: uvicorn, set up for many long-lived sockets."""
+"""The production server: uvicorn, set up for many long-lived sockets that are never cut off."""
 
-import logging
 import socket
+from typing import Any
 
+import structlog
 import uvicorn
 from django.conf import settings
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger(__name__)
 
-#: How long a stop may take, in seconds (protocol, section 8).
-STOP_WITHIN = 30
+#: What is left to HTTP requests after the sockets are drained, in seconds.
+LAST_REQUESTS = 5
+
+#: How long a client has to answer a close before its connection is cut, in seconds.
+CLOSE_SECONDS = 5.0
+
+
+class Protocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket, which also closes on a peer that does not read.
+
+    uvicorn waits for room in the peer's buffer before it sends anything, the close included, and
+    its closing waits until everything has been read: a peer that is stuck would be kept for ever.
+    """
+
+    async def send(self, message: Any) -> None:
+        """Send; a close does not wait, and is followed by a cut."""
+        if message["type"] != "websocket.close":
+            await super().send(message)
+            return
+        self.writable.set()
+        await super().send(message)
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+            self.close_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which closes sockets before replies in flight are out: so they are drained first."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no new connections, drain, and then stop as uvicorn does."""
+        from project.asgi import application
+
+        for server in self.servers:
+            server.close()
+        if not self.force_exit:
+            logger.info("draining")
+            await application.drain()
+        await super().shutdown(sockets)
 
 
 def serve(*, host: str, listen_port: int, fd: int | None = None) -> None:
     """Serve until SIGTERM or SIGINT. Raises OSError if the address cannot be had."""
+    listener = socket.socket(fileno=fd) if fd is not None else _listen(host, listen_port)
+    address = listener.getsockname()
+    logger.info("listening", host=address[0], port=address[1])
     config = uvicorn.Config(
         "project.asgi:application",
         lifespan="on",
-        ws="websockets-sansio",
+        ws=Protocol,
         # Frames larger than 64 KiB are refused by code 4514; beyond this uvicorn itself cuts.
         ws_max_size=1024 * 1024,
         # Twice the sockets in the same memory: 31 instead of 65 KB each.
         ws_per_message_deflate=False,
         # Dead peers are the application's affair: its own ping carries heads.
         ws_ping_interval=None,
-        timeout_graceful_shutdown=STOP_WITHIN - 5,
+        timeout_graceful_shutdown=LAST_REQUESTS,
         proxy_headers=bool(settings.TRUSTED_PROXIES),
         forwarded_allow_ips=settings.TRUSTED_PROXIES or None,
         server_header=False,
         log_config=None,
         access_log=False,
     )
-    listener = socket.socket(fileno=fd) if fd is not None else _listen(host, listen_port)
-    address = listener.getsockname()
-    logger.info("listening on %s port %s", *address[:2])
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config).run(sockets=[listener])
 
 
 def _listen(host: str, listen_port: int) -> socket.socket:

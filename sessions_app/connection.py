@@ -41,6 +41,9 @@ NOT_READING_SECONDS = 30.0
 #: Protocol, section 7: who watches nothing and says nothing for so long is idle, in seconds.
 IDLE_SECONDS = 300.0
 
+#: How long a connection that is to be closed waits for what is in flight, in seconds.
+FINISH_SECONDS = 5.0
+
 #: The errors that say that a frame is wrong.
 _BAD = frozenset({"parse_error", "invalid_request", "method_not_found", "invalid_input"})
 
@@ -83,6 +86,7 @@ class Connection:
         self._buckets = (TokenBucket(limits.rate, clock), user_bucket)
         self._strikes = Strikes(BAD_FRAMES, BAD_FRAMES_SECONDS, clock)
         self._doomed = False
+        self._finishing = False
         self._limited = 0
         self._order = Order()
         self._running: set[asyncio.Task[None]] = set()
@@ -140,6 +144,8 @@ class Connection:
         return self._job(entry)
 
     def _limit(self) -> Error | None:
+        if self._finishing:
+            return protocol.error("draining", "The server is going away; connect again")
         if (wait := max(bucket.take() for bucket in self._buckets)) > 0:
             self._limited += 1
             if self._limited > FRAMES_WHILE_LIMITED:
@@ -276,6 +282,17 @@ class Connection:
 
     def close_with(self, why: close_codes.Close) -> None:
         """Close the socket after what is being sent."""
+        self.outbox.close(why)
+
+    def tell(self, method: str, params: dict[str, object]) -> None:
+        """Send a notification."""
+        self.outbox.put(protocol.notification(method, params))
+
+    async def finish(self, why: close_codes.Close) -> None:
+        """Answer what is in flight, refuse what still comes, and close the socket."""
+        self._finishing = True
+        if running := self._running - self._streams:
+            await asyncio.wait(running, timeout=FINISH_SECONDS)
         self.outbox.close(why)
 
     async def close(self) -> None:

@@ -38,6 +38,9 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
         self.flows: Scope = scope["flows"]
         self.door = await self.flows.resolve(door)
         await receive()  # websocket.connect
+        if self.door.keeper.draining:
+            await self._send_elsewhere(send)
+            return
         try:
             identity = await self.door.log.run(recognise_handshake, scope)
         except WrongOrigin as error:
@@ -57,6 +60,14 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
             subprotocol = SUBPROTOCOL if offered else None
             await send({"type": "websocket.accept", "subprotocol": subprotocol})
             await self._serve(identity, receive, send)
+
+    async def _send_elsewhere(self, send: Send) -> None:
+        """HTTP 503, where the server can say so, else 403: a balancer asks another process."""
+        if "websocket.http.response" not in self.scope.get("extensions", {}):
+            await send({"type": "websocket.close"})
+            return
+        await send({"type": "websocket.http.response.start", "status": 503, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b"draining"})
 
     async def _refuse(self, send: Send, why: close_codes.Close) -> None:
         # Accepted first: a browser cannot read the status of a refused handshake.

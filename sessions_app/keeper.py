@@ -7,18 +7,32 @@ be here. Nothing is timed per connection: a timer for each costs more than a loo
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
 
 from flows.errors import Unavailable
 from sessions_app.auth import Identity
-from sessions_app.close_codes import Close
+from sessions_app.close_codes import DRAINING, Close
 
 logger = structlog.get_logger(__name__)
 
 #: How often the keeper looks, in seconds: so fast a revoked credential reaches its sockets.
 LOOK_EVERY = 1.0
+
+#: How fast clients are asked to come back elsewhere when this process ends, and how much time
+#: they get for it at least and at most, in seconds: the whole stop takes no more than thirty.
+RETURNS_PER_SECOND = 100
+SHORTEST_WINDOW = 0.5
+LONGEST_WINDOW = 15.0
+
+#: How long a drain waits for the last sockets to be gone, in seconds.
+LAST_WORDS = 5.0
+
+#: So many sockets are closed at a time, and so long is the pause in between, in seconds.
+BATCH = 50
+BATCH_PAUSE = 0.05
 
 #: Protocol, section 4: every so many seconds a client is told the heads of what it watches.
 PING_SECONDS = 25.0
@@ -43,6 +57,14 @@ class Kept(Protocol):
         """Close it."""
         ...
 
+    def tell(self, method: str, params: dict[str, object]) -> None:
+        """Tell it something."""
+        ...
+
+    async def finish(self, why: Close) -> None:
+        """Answer what is in flight, take nothing more, and close it."""
+        ...
+
 
 class Keeper:
     """The open connections of this process, and the one task that looks after them."""
@@ -51,6 +73,10 @@ class Keeper:
         self, ask: Callable[[Collection[Identity]], Awaitable[dict[Identity, Close]]]
     ) -> None:
         self.connections: set[Kept] = set()
+        #: Whether this process is about to end; it takes no new connections then.
+        self.draining = False
+        self._empty = asyncio.Event()
+        self._empty.set()
         self._ask = ask
         self._task: asyncio.Task[None] | None = None
 
@@ -69,10 +95,13 @@ class Keeper:
         now = asyncio.get_running_loop().time()
         connection.ping_at = now + random.uniform(0, PING_SECONDS)  # noqa: S311
         self.connections.add(connection)
+        self._empty.clear()
 
     def remove(self, connection: Kept) -> None:
         """Look after it no more."""
         self.connections.discard(connection)
+        if not self.connections:
+            self._empty.set()
 
     async def look(self, now: float) -> None:
         """Look at every connection once, at `now` on the loop's clock."""
@@ -82,6 +111,28 @@ class Keeper:
                 connection.ping_at = now + PING_SECONDS
                 connection.ping()
         await self._close_taken_back()
+
+    async def drain(self) -> None:
+        """Send everybody elsewhere, and close those who do not go (protocol, section 8)."""
+        self.draining = True
+        window = len(self.connections) / RETURNS_PER_SECOND
+        window = min(LONGEST_WINDOW, max(SHORTEST_WINDOW, window))
+        params: dict[str, object] = {
+            "reconnect_in_ms": [0, round(window * 1000)],
+            "deadline_ms": round((window + LAST_WORDS) * 1000),
+        }
+        for connection in tuple(self.connections):
+            connection.tell("draining", params)
+        await self._until_empty(window)
+        left = tuple(self.connections)
+        for start in range(0, len(left), BATCH):
+            await asyncio.gather(*(each.finish(DRAINING) for each in left[start : start + BATCH]))
+            await asyncio.sleep(BATCH_PAUSE)
+        await self._until_empty(LAST_WORDS)
+
+    async def _until_empty(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), seconds)
 
     async def _close_taken_back(self) -> None:
         identities = {each.identity for each in self.connections}

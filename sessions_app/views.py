@@ -73,10 +73,13 @@ async def live(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 async def ready(request: HttpRequest) -> HttpResponse:
-    """`GET /healthz/ready`: the process can serve; 503 while its database cannot be reached."""
+    """`GET /healthz/ready`: the process can serve; 503 while it ends, or its database is away."""
     async with _process_scope(request) as flows:
+        doorway = await flows.resolve(door)
+        if doorway.keeper.draining:
+            return _json({"status": "draining"}, status=503)
         try:
-            await (await flows.resolve(door)).log.run(_ask_database)
+            await doorway.log.run(_ask_database)
         except Unavailable:
             return _json({"status": "unavailable", "reason": "the database is away"}, status=503)
     return _json({"status": "ready"})

@@ -144,3 +144,44 @@ async def test_who_watches_nothing_and_says_nothing_is_idle(
         await look(application, later=302)
         assert await ann.closed() == 4009
         assert await bob.call("ping") == {}
+
+
+async def test_a_process_that_ends_sends_everybody_elsewhere(
+    application: Application, tokens: dict[str, str]
+) -> None:
+    """Clients are told when to come back, are served meanwhile, and are closed 4001 in the end."""
+    async with Client(application, token=tokens["ann"]) as ann:
+        drain = asyncio.create_task(application.drain())
+        told = await ann.frame()
+        assert told["method"] == "draining"
+        assert told["params"]["reconnect_in_ms"] == [0, 500]
+        assert told["params"]["deadline_ms"] > 500
+        assert (await ann.call("create_session", key="k"))["seq"] == 1
+        assert await ann.closed() == 4001
+        await ann.disconnect()
+        await drain
+
+
+async def test_a_process_that_ends_takes_nobody_new(
+    application: Application, tokens: dict[str, str]
+) -> None:
+    """While it drains, a handshake is answered with 503, and it is not ready."""
+    async with Client(application, token=tokens["ann"]) as ann:
+        drain = asyncio.create_task(application.drain())
+        await ann.frame()
+        late = Client(application, token=tokens["bob"])
+        late.asgi.scope["extensions"] = {"websocket.http.response": {}}
+        assert await late.handshake() == {
+            "type": "websocket.http.response.start",
+            "status": 503,
+            "headers": [],
+        }
+        plain = Client(application, token=tokens["bob"])
+        assert (await plain.handshake())["type"] == "websocket.close"
+        await ann.disconnect()
+        await drain
+
+
+async def test_a_process_without_clients_ends_at_once(application: Application) -> None:
+    """There is nothing to wait for where nobody is."""
+    await asyncio.wait_for(application.drain(), timeout=0.4)
