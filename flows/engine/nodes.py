@@ -168,7 +168,7 @@ class Flow(Node, Generic[InputT, OutputT]):
         input_type: Any,
         output_type: Any,
         parse: Callable[[Any], Any],
-        accepts: tuple[type, ...],
+        accepts: tuple[type[Any], ...],
         streaming: bool,
         tags: tuple[Bound, ...],
         faults: tuple[type[Exception], ...],

@@ -1,5 +1,6 @@
 """From raw data to typed inputs, and what counts as a value of an input's type."""
 
+import inspect
 import re
 import types
 from collections.abc import Callable
@@ -87,7 +88,7 @@ def name_of(kind: Any) -> str:
     return kind.__name__ if isinstance(kind, type) and not get_args(kind) else str(kind)
 
 
-def accepted(kind: Any) -> tuple[type, ...]:
+def accepted(kind: Any) -> tuple[type[Any], ...]:
     """The classes whose instances count as `kind`; `(object,)` where that cannot be told."""
     origin = get_origin(kind)
     if origin is Annotated:
@@ -107,8 +108,9 @@ def accepted(kind: Any) -> tuple[type, ...]:
     plain: Any = origin or getattr(kind, "__supertype__", kind)
     if plain is not kind:
         return accepted(plain)
-    known = isinstance(plain, type) and not getattr(plain, "_is_protocol", False)
-    return (plain if known else object,)
+    if not inspect.isclass(plain) or getattr(plain, "_is_protocol", False):
+        return (object,)
+    return (plain,)
 
 
 def parsed(flow: "Flow[Any, Any]", raw: Any) -> Any:

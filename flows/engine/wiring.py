@@ -93,7 +93,7 @@ class Plan(Struct, eq=False):
 
     flow: Flow[Any, Any]
     #: What an input must be to need no closer look.
-    accepts: type | tuple[type, ...]
+    accepts: type | tuple[type[Any], ...]
     recipe: Recipe
     #: Whether its result may turn out to be a stream: its annotation does not tell.
     vets: bool

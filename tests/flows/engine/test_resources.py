@@ -96,6 +96,31 @@ async def test_r1_the_first_asker_is_cancelled() -> None:
     assert log == ["begin", "begin", "release"]
 
 
+async def test_r1_askers_wait_for_whoever_makes_it() -> None:
+    """When the first asker gives up, one of the others makes the resource, and the rest wait."""
+    gates = [asyncio.Event(), asyncio.Event()]
+    made: Log = []
+
+    @resource
+    async def thing() -> object:
+        made.append("thing")
+        await gates[len(made) - 1].wait()
+        return object()
+
+    async with Scope() as scope, scope.create_context() as ctx:
+        uses = [asyncio.create_task(ctx.resolve(thing)) for _ in range(4)]
+        await asyncio.sleep(0)
+        uses[0].cancel()
+        while len(made) < 2:  # noqa: ASYNC110 - a few turns of the loop
+            await asyncio.sleep(0)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        gates[1].set()
+        _, *values = await asyncio.gather(*uses, return_exceptions=True)
+    assert len(set(values)) == 1
+    assert made == ["thing", "thing"]
+
+
 async def test_r1_concurrent_askers_of_a_failure() -> None:
     """Concurrent askers of a resource that fails get the same error."""
     error = ValueError("thing")
@@ -241,6 +266,54 @@ async def test_a_resource_with_a_handle() -> None:
     async with Scope() as scope, scope.create_context() as ctx:
         assert await ctx.resolve(thing) == 3
         assert await (await ctx.resolve(number))(4) == 4
+
+
+async def test_a_resource_needed_twice() -> None:
+    """A node that two parameters ask for is given to both."""
+
+    @resource
+    def thing() -> object:
+        return object()
+
+    @resource
+    def above(*, a: object = need(thing), b: object = need(thing)) -> bool:
+        return a is b
+
+    @flow
+    async def twice(
+        ctx: Context[None],
+        *,
+        a: object = need(thing),
+        b: object = need(thing),
+        c: bool = need(above),
+    ) -> bool:
+        return a is b and c
+
+    async with Scope() as scope:
+        assert await scope.run(twice)
+
+
+async def test_a_resource_that_spawns_what_needs_it() -> None:
+    """Work that a factory spawns may need the very resource: it waits for it, which is no cycle."""
+    contexts: list[Context[Any]] = []
+
+    @resource
+    async def thing() -> int:
+        contexts[0].spawn(uses_it)
+        await asyncio.sleep(0)
+        return 1
+
+    @flow
+    async def uses_it(ctx: Context[None], *, thing: int = need(thing)) -> None:
+        log.append(thing)
+
+    log: Log = []
+    async with Scope() as scope, scope.create_context() as ctx:
+        contexts.append(ctx)
+        assert await ctx.resolve(thing) == 1
+        while not log:  # noqa: ASYNC110 - a few turns of the loop
+            await asyncio.sleep(0)
+    assert log == [1]
 
 
 async def test_resolving_in_an_extension() -> None:
