@@ -107,8 +107,6 @@ def _structs(info: object) -> list[Any]:
             return _structs(item)
         case msgspec.inspect.UnionType(types=types):
             return [one for each in types for one in _structs(each)]
-        case msgspec.inspect.DictType() | msgspec.inspect.AnyType():
-            return []
         case _:
             return []
 
