@@ -32,9 +32,11 @@ async def test_works(stage: Stage, messages: int) -> None:
     assert [(event.seq, event.kind, event.actor, event.data) for event in log] == told
 
 
-async def test_what_happens_meanwhile_is_not_read(stage: Stage) -> None:
-    """The log is read as it was when the reading began."""
+@pytest.mark.parametrize("head", [3, PAGE + 1])
+async def test_what_happens_meanwhile_is_not_read(stage: Stage, head: int) -> None:
+    """The log is read as it was when the reading began, also when later events share a page."""
     session_id = await stage.begin()
+    await stage.happen(session_id, *(MessageSent("x") for _ in range(head - 3)))
     async with (
         stage.scope.create_context(actor(SYSTEM)) as ctx,
         ctx.stream(export_session, ExportSession(session_id=session_id)) as events,
@@ -42,7 +44,7 @@ async def test_what_happens_meanwhile_is_not_read(stage: Stage) -> None:
         first = await anext(events)
         await stage.happen(session_id, *(MessageSent("late") for _ in range(PAGE)))
         rest = [event.seq async for event in events]
-    assert [first.seq, *rest] == [1, 2, 3]
+    assert list(range(1, head + 1)) == [first.seq, *rest]
 
 
 async def test_who_is_removed_meanwhile_reads_no_further(stage: Stage) -> None:
