@@ -31,7 +31,8 @@ async def export_session(
 ) -> AsyncIterator[Event]:
     """Read a session's log as it was when the reading began, a page at a time."""
     position, end = 0, None
-    while end is None or position < end:
+    more = True
+    while more:
         page = await sessions.events(ctx.input.session_id, of=actor, after=position, limit=PAGE)
         if page is None:
             raise SessionNotFound
@@ -42,4 +43,5 @@ async def export_session(
         for event in page.events:
             if event.seq <= end:
                 yield event
-        position = page.events[-1].seq
+                position = event.seq
+        more = page.more and position < end

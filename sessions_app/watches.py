@@ -93,6 +93,8 @@ class Watches:
         self.outbox = outbox
         self.hub = hub
         self.cursors: dict[UUID, Cursor] = {}
+        #: The sessions that requests under way have registered.
+        self.registered: Counter[UUID] = Counter()
         self._user = user
         # Keys of writes that are not answered yet: a result comes before the connection's own
         # event of it, so such an event waits.
@@ -226,12 +228,13 @@ class RequestWatcher:
 
     @property
     def watching(self) -> Collection[UUID]:
-        """The sessions that are watched now."""
-        return self._watches.cursors.keys()
+        """The sessions that are watched now, or are about to be by a request under way."""
+        return self._watches.cursors.keys() | self._watches.registered.keys()
 
     async def register(self, session_ids: Sequence[UUID]) -> None:
         """From now on, notice whatever is committed in these sessions."""
         self._registered.extend(session_ids)
+        self._watches.registered.update(session_ids)
         await self._watches.hub.register(session_ids)
 
     def follow(self, session_id: UUID, *, after: int, head: int, replay: bool = True) -> None:
@@ -247,5 +250,6 @@ class RequestWatcher:
     def answered(self) -> None:
         """The request has been answered, or will not be: begin to send."""
         self._watches.hub.release(self._registered)
+        self._watches.registered -= Counter(self._registered)
         for cursor in self._followed:
             self._watches.fall_behind(cursor)

@@ -156,6 +156,18 @@ async def test_nothing_is_sent_before_the_answer() -> None:
         assert stage.hub.feeds == {}
 
 
+async def test_what_is_about_to_be_watched_counts_as_watched() -> None:
+    """Two requests at once cannot watch more together than one could."""
+    async with Scope() as flows:
+        stage = Stage(flows)
+        one, other = (RequestWatcher(stage.connection.watches) for _ in range(2))
+        await one.register([ID])
+        assert set(other.watching) == {ID}
+        one.answered()
+        assert set(other.watching) == set()
+        await stage.connection.close()
+
+
 async def test_a_slow_reader_costs_a_number_and_misses_nothing() -> None:
     """Who reads too slowly is told so, is fed from the log, and then is live again."""
     async with Scope() as flows:
