@@ -1,7 +1,7 @@
 """One open connection: requests in, each run as a flow in a context of its own, frames out."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
@@ -250,13 +250,13 @@ class Connection:
     def open(self, send: Send) -> None:
         """Send what is to be sent, from now on until the socket is closed from this side."""
         self._send = send
-        self._write(self.outbox.write(send))
+        self._write(self.outbox.write)
 
-    def _write(self, work: Coroutine[Any, Any, None]) -> None:
+    def _write(self, work: Callable[[Send], Awaitable[None]]) -> None:
         async def write() -> None:
             # The client may go away in the middle of a frame; `receive` tells so, too.
             with suppress(OSError):
-                await work
+                await work(self._send)
 
         self._writer = asyncio.get_running_loop().create_task(write())
 
@@ -264,7 +264,7 @@ class Connection:
         """Close the socket at once: whatever is being sent will never arrive."""
         self.outbox.abandon(why)
         self._writer.cancel()
-        self._write(self.outbox.write_close(self._send))
+        self._write(self.outbox.write_close)
 
     def look(self, now: float) -> None:
         """Close the socket if its peer does not read, or wants nothing."""
