@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.conf import settings
 from django.db import connections
 
 from tests.services import postgres_problem, redis_problem
@@ -18,6 +19,9 @@ SERVICES: dict[str, Callable[[], str | None]] = {
 def pytest_configure(config: pytest.Config) -> None:
     for service in SERVICES:
         config.addinivalue_line("markers", f"{service}: skipped, with the reason, without it")
+    if "postgres" in settings.DATABASES:
+        # By default it would be made after `default`, also for tests that do not use that one.
+        settings.DATABASES["postgres"]["TEST"]["DEPENDENCIES"] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,8 +18,8 @@ from sessions_app.adapters.threads import (
     DatabaseThread,
     Outage,
     call_in,
-    drop_if_lost,
     unavailable,
+    was_lost,
 )
 
 T = TypeVar("T")
@@ -66,20 +66,20 @@ class Lane:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = Lock()
         self._started = False
-        self._closed = False
+        self._stopped = False
 
     def submit(self, write: Write[T]) -> "asyncio.Future[T]":
         """Have `write` committed with what else is waiting; to be called in an event loop.
 
         The write happens whether or not somebody still waits for its outcome. Raises Unavailable
-        when too much is waiting or the lane is closed.
+        when too much is waiting or the lane has been stopped.
         """
         answers = Answers()
         with self._lock:
             self._loop = self._loop or answers.loop
             if self._loop is not answers.loop:
                 raise RuntimeError("a lane belongs to the event loop that used it first")
-            if self._closed:
+            if self._stopped:
                 raise Unavailable("The server is stopping")
             if self._queue.qsize() >= self._waiting:
                 raise Unavailable("Too much is waiting to be written, try again")
@@ -89,15 +89,17 @@ class Lane:
             self._queue.put(Waiting(write, answers))
         return answers.future
 
-    async def close(self) -> None:
-        """Refuse new writes, finish those that wait, end the thread. May be called again."""
+    def stop(self) -> None:
+        """Refuse new writes; those that wait are finished. May be called again."""
         with self._lock:
-            if not self._closed and self._started:
+            if not self._stopped and self._started:
                 self._queue.put(None)
-            self._closed = True
-            started = self._started
-        if started:
-            await self._thread.end()
+            self._stopped = True
+
+    async def ended(self) -> None:
+        """Wait until all is finished, and the connection closed; `stop` was called."""
+        if self._started:
+            await self._thread.ended()
 
     # -- in the lane's thread
 
@@ -117,20 +119,20 @@ class Lane:
         """Commit a batch and answer everybody; whether the database is there."""
         connection = connections[self._using]
         connection.queries_log.clear()
-        connected = connection.connection is not None
+        before = connection.connection
         try:
             settled = self._transact([each.write for each in batch])
         except Exception as error:  # noqa: BLE001 - it is raised where the callers wait
-            return self._try_again(batch, attempts - 1, error, connected=connected)
+            return self._try_again(batch, attempts - 1, error, before)
         self._outage.is_over()
         self._answer(batch, settled)
         return True
 
     def _try_again(
-        self, batch: Sequence[Waiting], attempts: int, error: Exception, *, connected: bool
+        self, batch: Sequence[Waiting], attempts: int, error: Exception, before: object
     ) -> bool:
         trouble = isinstance(error, TROUBLES)
-        lost = connected and trouble and drop_if_lost(connections[self._using])
+        lost = trouble and was_lost(connections[self._using], before)
         if trouble and not (lost and self._connects()) and not _is_given_up(error):
             self._outage.goes_on(error)
             self._refuse(batch, error)

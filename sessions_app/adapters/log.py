@@ -1,6 +1,5 @@
 """The log of sessions in the database: what the port `sessions` is bound to."""
 
-import asyncio
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -84,7 +83,11 @@ class DjangoSessions:
 
     async def close(self) -> None:
         """Refuse new work with Unavailable, finish what waits, end the threads. Idempotent."""
-        await asyncio.gather(*(lane.close() for lane in self._lanes), self._readers.close())
+        working: list[Lane | Threads] = [*self._lanes, self._readers]
+        for each in working:
+            each.stop()
+        for each in working:
+            await each.ended()
 
     # -- writing
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from queue import SimpleQueue
@@ -42,7 +43,7 @@ class DatabaseThread:
     def start(self) -> None:
         self._thread.start()
 
-    async def end(self) -> None:
+    async def ended(self) -> None:
         """Wait until the work is over and the connection closed."""
         await asyncio.wrap_future(self._ended)
         self._thread.join()
@@ -135,13 +136,13 @@ class Threads:
         ]
         self._lock = Lock()
         self._started = False
-        self._closed = False
+        self._stopped = False
 
     async def run(self, unit: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """What `unit` returns, run in one of the threads, in a copy of the caller's context.
 
         Raises Unavailable when the database is away, when more than `waiting` units wait, or after
-        `close`; else what the unit raises. A unit may run twice: again on a new connection, when
+        `stop`; else what the unit raises. A unit may run twice: again on a new connection, when
         the first one had died since it was last used.
         """
         answers = Answers()
@@ -150,20 +151,23 @@ class Threads:
         result: T = await answers.future
         return result
 
-    async def close(self) -> None:
-        """Refuse new work, finish what waits, end the threads. May be called again."""
+    def stop(self) -> None:
+        """Refuse new work; what waits is finished. May be called again."""
         with self._lock:
-            if not self._closed and self._started:
+            if not self._stopped and self._started:
                 for _ in self._threads:
                     self._queue.put(None)
-            self._closed = True
-            ending = self._threads if self._started else []
-        for thread in ending:
-            await thread.end()
+            self._stopped = True
+
+    async def ended(self) -> None:
+        """Wait until all is finished, and the connections closed; `stop` was called."""
+        if self._started:
+            for thread in self._threads:
+                await thread.ended()
 
     def _put(self, task: Callable[[], None]) -> None:
         with self._lock:
-            if self._closed:
+            if self._stopped:
                 raise Unavailable("The server is stopping")
             if self._queue.qsize() >= self._waiting:
                 raise Unavailable("Too much is waiting to be read, try again")
@@ -200,22 +204,25 @@ def with_connection(using: str, call: Callable[[], T]) -> T:
     try:
         return call()
     except TROUBLES:
-        if before is None or not drop_if_lost(connection):
+        if not was_lost(connection, before):
             raise
     return call()
 
 
-def drop_if_lost(connection: BaseDatabaseWrapper) -> bool:
-    """After an error: close the connection if it is dead; whether it was."""
-    try:
-        lost = connection.connection is None or not connection.is_usable()
-        if lost:
-            connection.close()
-    except Error:
-        # Closing a dead connection may fail; it is forgotten all the same.
-        logger.debug("a lost connection could not be closed", exc_info=True)
-        return True
-    return lost
+def was_lost(connection: BaseDatabaseWrapper, before: object) -> bool:
+    """After an error: whether the connection that was there `before` (if one was) has died.
+
+    It is closed then, so that the next query begins with another one.
+    """
+    if before is None:
+        return False
+    if connection.connection is not before:
+        return True  # Leaving a transaction has replaced it already.
+    if connection.is_usable():
+        return False
+    with suppress(Error):
+        connection.close()
+    return True
 
 
 def unavailable(error: Exception) -> Unavailable:

@@ -31,15 +31,24 @@ def database(request: pytest.FixtureRequest) -> str:
     """The alias of a database that has the users ann, bob, cid and dan."""
     alias: str = request.param
     request.getfixturevalue("transactional_db")
-    User.objects.using(alias).bulk_create(User(username=name) for name in sorted(USERS))
-    return alias
+    return with_people(alias)
+
+
+@pytest.fixture
+def sqlite(transactional_db: None) -> str:
+    """The same for what only SQLite has; the test carries its mark."""
+    return with_people("default")
 
 
 @pytest.fixture
 def postgres(transactional_db: None) -> str:
     """The same for what only PostgreSQL has; the test carries its marks."""
-    User.objects.using("postgres").bulk_create(User(username=name) for name in sorted(USERS))
-    return "postgres"
+    return with_people("postgres")
+
+
+def with_people(alias: str) -> str:
+    User.objects.using(alias).bulk_create(User(username=name) for name in sorted(USERS))
+    return alias
 
 
 @pytest.fixture

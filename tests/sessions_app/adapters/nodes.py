@@ -7,13 +7,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from flows.actor import Actor
-from flows.atoms.clock import Clock
 from flows.atoms.sessions import Committed, Created, Decide
 from flows.events import Body, Event, MessageSent, ParticipantAdded, Role, SessionCreated
 from flows.input import Mutation, SessionMutation
 from flows.session import Session
 from sessions_app.adapters.log import DjangoSessions
-from tests.fakes import fold
+from tests.fakes import FixedClock, fold
 
 ANN, BOB, CID, DAN = (Actor(name) for name in ("ann", "bob", "cid", "dan"))
 
@@ -41,7 +40,7 @@ class Gate:
     def __call__(self, session: Session) -> Iterable[Body]:
         self._loop.call_soon_threadsafe(self._reached.set)
         # Longer than any test takes: a gate that is forgotten must not hang the run.
-        assert self._opened.wait(30), "the gate was not opened"
+        assert self._opened.wait(10), "the gate was not opened"
         return [MessageSent("held up")]
 
     async def reached(self) -> None:
@@ -56,8 +55,9 @@ class Gate:
 class Node:
     """The log of one process, and what it announced, a list per transaction."""
 
-    def __init__(self, alias: str, clock: Clock, **options: int) -> None:
+    def __init__(self, alias: str, clock: FixedClock, **options: int) -> None:
         self.alias = alias
+        self.clock = clock
         self.announced: list[Sequence[Event]] = []
         self.log = DjangoSessions(
             using=alias, clock=clock, on_commit=self.announced.append, **options

@@ -12,6 +12,7 @@ from django.test import override_settings
 from flows.errors import Unavailable
 from sessions_app.adapters.threads import Threads
 from sessions_app.models import User
+from tests.sessions_app.adapters.databases import backend, kill
 
 NAME: contextvars.ContextVar[str] = contextvars.ContextVar("NAME", default="nobody")
 
@@ -22,7 +23,8 @@ async def running(alias: str, *, count: int = 2, waiting: int = 10) -> AsyncIter
     try:
         yield threads
     finally:
-        await threads.close()
+        threads.stop()
+        await threads.ended()
 
 
 class Blocker:
@@ -156,34 +158,35 @@ async def test_cancelled() -> None:
         assert (first.runs, second.runs) == (1, 0)
 
 
-async def test_close() -> None:
-    """Closing finishes what waits, refuses what comes, ends the threads, and may be repeated."""
+async def test_stop() -> None:
+    """Stopping finishes what waits, refuses what comes, ends the threads, and may be repeated."""
     async with running("default", count=1) as threads:
         blocker = Blocker()
         tasks = [asyncio.create_task(threads.run(blocker))]
         await blocker.begun()
         tasks += [asyncio.create_task(threads.run(lambda: "done")) for _ in range(3)]
         await asyncio.sleep(0)
-        closing = [asyncio.create_task(threads.close()) for _ in range(2)]
-        await asyncio.sleep(0)
+        threads.stop()
+        threads.stop()
         with pytest.raises(Unavailable):
             await threads.run(lambda: "late")
         blocker.go_on()
         assert await asyncio.gather(*tasks) == ["reader-0", "done", "done", "done"]
-        await asyncio.gather(*closing)
+        await asyncio.gather(threads.ended(), threads.ended())
         assert readers() == set()
     with pytest.raises(Unavailable):
         await threads.run(lambda: "late")
     assert readers() == set()
 
 
-async def test_cancelled_close() -> None:
+async def test_cancelled_end() -> None:
     """Who stops waiting for the end does not take it from others who wait for it."""
     async with running("default", count=1) as threads:
         blocker = Blocker()
         task = asyncio.create_task(threads.run(blocker))
         await blocker.begun()
-        hasty, patient = (asyncio.create_task(threads.close()) for _ in range(2))
+        threads.stop()
+        hasty, patient = (asyncio.create_task(threads.ended()) for _ in range(2))
         await asyncio.sleep(0)
         hasty.cancel()
         await asyncio.gather(hasty, return_exceptions=True)
@@ -289,19 +292,6 @@ async def test_error_on_a_sound_connection(postgres: str) -> None:
             await threads.run(unit)
         assert len(runs) == 1
         assert await threads.run(backend, postgres) == first
-
-
-def backend(alias: str) -> int:
-    with connections[alias].cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        pid: int = cursor.fetchone()[0]
-        return pid
-
-
-def kill(alias: str, pid: int) -> None:
-    with connections[alias].cursor() as cursor:
-        # The second argument waits until it is gone.
-        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
 
 async def test_debug_remembers_no_queries(database: str) -> None:
