@@ -17,12 +17,24 @@ LAST_REQUESTS = 5
 CLOSE_SECONDS = 5.0
 
 
+_NONSENSE = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
 class Protocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket, which also closes on a peer that does not read.
+    """uvicorn's WebSocket, which also answers to nonsense, and closes on a peer that is stuck.
 
     uvicorn waits for room in the peer's buffer before it sends anything, the close included, and
     its closing waits until everything has been read: a peer that is stuck would be kept for ever.
     """
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the peer has sent; what is no request at all is answered, too."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # A request line or a header beyond the library's limit: uvicorn would say nothing.
+            self.handshake_initiated = True
+            self.transport.write(_NONSENSE)
+            self.transport.close()
 
     async def send(self, message: Any) -> None:
         """Send; a close does not wait, and is followed by a cut."""

@@ -39,8 +39,10 @@ _SINGLE = (b"host", b"origin", b"authorization")
 
 
 def check_headers(headers: list[tuple[bytes, bytes]]) -> None:
-    """Raise WrongOrigin where a header that decides who is asking comes twice."""
+    """Raise WrongOrigin where a header that decides who is asking comes twice, or no host does."""
     names = [name.lower() for name, _ in headers]
+    if b"host" not in names:
+        raise WrongOrigin("no host header")  # RFC 9112, section 3.2
     for name in _SINGLE:
         if names.count(name) > 1:
             raise WrongOrigin(f"more than one {name.decode()} header")

@@ -22,9 +22,6 @@ class Instead(NamedTuple):
 
 #: What the server library decides before any of our code runs, and no setting of it changes.
 LIBRARY_DECIDES: dict[tuple[str, str], Instead] = {
-    ("uvicorn", "handshake-path-9k"): Instead(
-        "unanswered", "its WebSocket implementation does not answer a request line beyond 8 KiB"
-    ),
     ("daphne", "text-1mb"): Instead(
         "dropped",
         "it drops what exceeds 1 MiB without a closing frame, and another "
@@ -42,8 +39,6 @@ LIBRARY_DECIDES: dict[tuple[str, str], Instead] = {
 LATER: dict[tuple[str, str], str] = {
     ("uvicorn", "http-schema-post"): "there is no /api/schema/ yet",
     ("daphne", "http-schema-post"): "there is no /api/schema/ yet",
-    ("daphne", "ours-admin-filter-nul"): "the admin hands NUL on to PostgreSQL",
-    ("daphne", "ours-admin-autocomplete-nul"): "the admin hands NUL on to PostgreSQL",
 }
 
 
