@@ -81,13 +81,8 @@ async def release_all(ledger: list[Undo], error: BaseException | None) -> BaseEx
     From the first failure on it is a failing close for those that remain.
     """
     while ledger:
-        undo = ledger.pop()
         try:
-            # `release` after success, written out: it happens in every request.
-            if error is not None:
-                await release(undo, error)
-            elif await anext(undo, ENDED) is not ENDED:
-                await refuse(undo)
+            await release(ledger.pop(), error)
         except BaseException as later:
             error = worst(error, later)
     return error

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 from msgspec import Struct, field
 
-from flows.engine.closing import Abandoned, Undo, release_all, runs_in, until
+from flows.engine.closing import (
+    ENDED,
+    Abandoned,
+    Undo,
+    refuse,
+    release,
+    release_all,
+    runs_in,
+    until,
+    worst,
+)
 from flows.engine.errors import Closed, EngineError
 from flows.engine.execution import perform, run
 from flows.engine.extension import Outcome
@@ -344,7 +354,16 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
             await self.close(error)
             return
         self.state = CLOSING
-        final = await release_all(self.ledger, error) if self.ledger else error
+        final, ledger = error, self.ledger
+        while ledger:  # `release_all`, written out
+            undo = ledger.pop()
+            try:
+                if final is not None:
+                    await release(undo, final)
+                elif await anext(undo, ENDED) is not ENDED:
+                    await refuse(undo)
+            except BaseException as later:
+                final = worst(final, later)
         self.end()
         if final is not None and final is not error:
             raise final

@@ -3,11 +3,14 @@
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from flows.engine.closing import ENDED
 from flows.engine.errors import InvalidDefinition, InvalidInput
 from flows.engine.nodes import CLOSED, MISSING, Missing
 from flows.engine.parsing import name_of, parsed
-from flows.engine.resources import home_of, open_in
+from flows.engine.resources import home_of, open_in, opened, refuse_nothing
 from flows.engine.waiting import CURRENT
+
+set_current, reset_current = CURRENT.set, CURRENT.reset
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -33,7 +36,7 @@ def once(
     return perform(context, parent, raw)
 
 
-async def perform(  # noqa: C901 - see above
+async def perform(  # noqa: C901 - written out, see the module's first line
     context: "Context[Any]", parent: "Context[Any]", raw: Any | Missing
 ) -> Any:
     """Parse, make what is needed, call, close."""
@@ -42,7 +45,7 @@ async def perform(  # noqa: C901 - see above
     if context.outer is None:
         if parent.state:
             parent.require_open()
-        context.outer = token = CURRENT.set(context)
+        context.outer = token = set_current(context)
         parent.active += 1
     try:
         try:
@@ -54,12 +57,28 @@ async def perform(  # noqa: C901 - see above
                 await recipe.prepare(scope)
             wiring = recipe.wiring
             if wiring.varies:
-                arguments = {}
-                for resource, made_by, lasting, names in recipe.resources:
+                arguments: dict[str, Any] = {}
+                for resource, part, lasting, names in recipe.resources:
                     home = (context.boundary or context) if lasting else home_of(resource, context)
                     values = home.values
-                    if values is None or (value := values.get(resource, MISSING)) is MISSING:
-                        value = await open_in(home, made_by, context)
+                    if values is None:
+                        home.values = values = {}
+                    if (value := values.get(resource, MISSING)) is MISSING:
+                        if not part.is_quick or part in values:
+                            value = await open_in(home, part, context)
+                        else:
+                            # `open_in` without what most resources have not, written out.
+                            values[part] = context
+                            context.opening = resource
+                            undo = part.function()
+                            if (value := await anext(undo, ENDED)) is ENDED:
+                                refuse_nothing(resource)
+                            values[resource] = value
+                            if home.ledger is None:
+                                home.ledger = [undo]
+                            else:
+                                home.ledger.append(undo)
+                            opened(home, part, context, None)
                     for name in names:
                         arguments[name] = value
                 for name, read in wiring.reads:
@@ -70,6 +89,8 @@ async def perform(  # noqa: C901 - see above
             if plan.vets:
                 refuse_stream(plan, result)
         except BaseException as error:
+            if context.opening is not None:
+                opened(home, part, context, error)
             await context.fail(error)
             raise
         if context.ledger or context.rest is not None or context.active or scope.hooks is not None:
@@ -79,7 +100,7 @@ async def perform(  # noqa: C901 - see above
         return result
     finally:
         if token is not None:
-            CURRENT.reset(token)
+            reset_current(token)
             parent.active -= 1
             if parent.rest is not None:
                 parent.stir()

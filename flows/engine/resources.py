@@ -58,41 +58,35 @@ async def open_in(home: "Context[Any]", wiring: "Wiring", maker: "Context[Any]")
     maker.opening = node
     failure: BaseException | None = None
     try:
-        arguments = wiring.arguments(home) if wiring.varies else {}
-        if wiring.is_async_generator and home.scope.hooks is None:
-            # What most resources are: `build`, written out.
-            undo = wiring.function(**arguments)
-            value = await anext(undo, ENDED)
-            if value is ENDED:
-                refuse_nothing(node)
-            if home.ledger is None:
-                home.ledger = [undo]
-            else:
-                home.ledger.append(undo)
+        acquired: list[Undo] = []
+        arguments = wiring.arguments(home)
+        hooks = home.scope.hooks
+        if hooks is not None and hooks.wrap_resolve:
+            value = await hooks.build(wiring, arguments, acquired)
         else:
-            value = await build_in(home, wiring, arguments)
+            value = await build(wiring, arguments, acquired)
+        home.ledger = [*(home.ledger or ()), *acquired]
         values[node] = value
     except BaseException as error:
         failure = error
         raise
     finally:
-        del values[wiring]
-        maker.opening = None
-        if maker.rest is not None:
-            maker.rest.wake(failure)
+        opened(home, wiring, maker, failure)
     return value
 
 
-async def build_in(home: "Context[Any]", wiring: "Wiring", arguments: dict[str, Any]) -> Any:
-    """Call a factory, with extensions around it if there are any."""
-    acquired: list[Undo] = []
-    hooks = home.scope.hooks
-    if hooks is not None and hooks.wrap_resolve:
-        value = await hooks.build(wiring, arguments, acquired)
-    else:
-        value = await build(wiring, arguments, acquired)
-    home.ledger = [*(home.ledger or ()), *acquired]
-    return value
+def opened(
+    home: "Context[Any]",
+    wiring: "Wiring",
+    maker: "Context[Any]",
+    failure: BaseException | None,
+) -> None:
+    """The making of a resource has ended: tell those who wait for it."""
+    if home.values is not None:
+        del home.values[wiring]
+    maker.opening = None
+    if maker.rest is not None:
+        maker.rest.wake(failure)
 
 
 async def build(wiring: "Wiring", arguments: dict[str, Any], ledger: list[Undo]) -> Any:

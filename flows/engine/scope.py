@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, overload
 
-from flows.engine.closing import Undo, release, release_all, runs_in, until, worst
+from flows.engine.closing import Undo, release, runs_in, until, worst
 from flows.engine.context import Context
 from flows.engine.errors import Closed, EngineError, InvalidDefinition
 from flows.engine.execution import perform, run
@@ -14,7 +14,7 @@ from flows.engine.extension import Extension
 from flows.engine.graph import check
 from flows.engine.hooks import Hooks
 from flows.engine.nodes import (
-    CLOSING as CLOSING_CONTEXT,
+    CLOSING as CLOSED_CONTEXT,
 )
 from flows.engine.nodes import (
     MISSING,
@@ -67,7 +67,11 @@ class Scope:
         self._extensions = tuple(extensions)
         #: None if there are no extensions: then nothing is paid for them.
         self.hooks = Hooks(self._extensions) if self._extensions else None
-        self.wirings = Wirings(substitutes(presets), self.tags or {})
+        self.wirings = Wirings(
+            substitutes(presets),
+            self.tags or {},
+            watched=self.hooks is not None and bool(self.hooks.wrap_resolve),
+        )
         self.plans: dict[Flow[Any, Any] | None, Plan] = {}
         self.values: dict[Node, Any] = {}
         self._making: dict[Atom[Any], tuple[asyncio.Task[None], Context[Any]]] = {}
@@ -134,16 +138,12 @@ class Scope:
             except BaseException as error:
                 await boundary.fail(error)
                 raise
-            if boundary.active or boundary.rest is not None or self.hooks is not None:
+            if boundary.ledger or boundary.values or boundary.rest is not None:
+                await boundary.__aexit__(None, None, None)
+            elif boundary.active or self.hooks is not None:
                 await boundary.finish()
             else:
-                boundary.state = CLOSING_CONTEXT
-                failure = None
-                if boundary.ledger:
-                    failure = await release_all(boundary.ledger, None)
-                boundary.end()
-                if failure is not None:
-                    raise failure
+                boundary.state = CLOSED_CONTEXT
             return result
         finally:
             self._runs -= 1
@@ -245,7 +245,7 @@ class Scope:
             self.values[atom] = await call(wiring, arguments, acquired)
             self._ledger += ((undo, ambient) for undo in acquired)
         finally:
-            maker.state = 2
+            maker.state = CLOSED_CONTEXT
             del self._making[atom]
 
     # -- its beginning and end -------------------------------------------------------------------

@@ -45,7 +45,8 @@ class Wiring(Struct, eq=False):
     node: Node
     #: With what never changes as its defaults: preset values and, once they are made, atoms.
     function: Callable[..., Any]
-    is_async_generator: bool
+    #: An async generator whose arguments never change, and that no extension sees.
+    is_quick: bool
     atoms: tuple[tuple[str, Atom[Any]], ...]
     #: With each, whether it belongs to the boundary.
     resources: tuple[tuple[str, Resource[Any], bool], ...]
@@ -117,8 +118,10 @@ def _keyword_only(function: FunctionType) -> frozenset[str]:
 class Wirings:
     """The wirings of a scope's nodes, each made when first asked for."""
 
-    def __init__(self, presets: Substitutes, tags: Level) -> None:
+    def __init__(self, presets: Substitutes, tags: Level, *, watched: bool = False) -> None:
         self.tags = tags
+        #: Whether extensions see the making of nodes.
+        self._watched = watched
         self._presets = presets
         self._made: dict[Node, Wiring] = {}
 
@@ -223,15 +226,16 @@ class Wirings:
                 reads.append((want.name, reader(want)))
         function = node.function
         assert function is not None  # noqa: S101 - ports are refused before
-        is_async_generator = node.shape is Shape.ASYNC_GENERATOR
+        varies = bool(resources or reads)
+        is_quick = node.shape is Shape.ASYNC_GENERATOR and not varies and not self._watched
         return Wiring(
             node,
             with_defaults(function, fixed),
-            is_async_generator,
+            is_quick,
             tuple(atoms),
             tuple(resources),
             tuple(reads),
-            bool(resources or reads),
+            varies,
         )
 
     def _tag_of_scope(self, want: Want, atom: Node) -> Any:
