@@ -1,8 +1,8 @@
 """One transaction: the writes that waited in a lane, each in its turn, stored together."""
 
 from abc import ABC, abstractmethod
-from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from flows.errors import SessionNotFound, UnknownUser
 from flows.events import Body, Event, MessageSent, ParticipantAdded
 from flows.session import Participant, Session, apply
 from sessions_app import models
+from sessions_app.adapters.known import Known
 from sessions_app.adapters.rows import Moment, Stored, load_sessions, moment
 from sessions_app.adapters.seats import Seats
 from sessions_app.adapters.statements import Keyed, NewEvent, Progress, Receipt, statements
@@ -52,38 +53,6 @@ class Origin(Struct, frozen=True):
     actor: str
     key: str
     trace: str
-
-
-class Known:
-    """Sessions as a lane left them, so that it need not load them again; the last used ones.
-
-    One whose `last_seq` is still the same is still the same: it is the fold of its events. Only
-    cursors move without events: on another node `seen` may be further than here.
-    """
-
-    def __init__(self, most: int = 1024) -> None:
-        self._most = most
-        self._sessions: OrderedDict[UUID, Stored] = OrderedDict()
-
-    def get(self, session_id: UUID, seq: int) -> Stored | None:
-        """The session as of `seq`, if that is what is known of it."""
-        stored = self._sessions.get(session_id)
-        if stored is None or stored.session.seq != seq:
-            return None
-        self._sessions.move_to_end(session_id)
-        return stored
-
-    def update(self, sessions: Iterable[Stored]) -> None:
-        """Remember these, forget those that were not used for longest."""
-        for stored in sessions:
-            self._sessions[stored.session.session_id] = stored
-            self._sessions.move_to_end(stored.session.session_id)
-        while len(self._sessions) > self._most:
-            self._sessions.popitem(last=False)
-
-    def forget(self) -> None:
-        """Know nothing."""
-        self._sessions.clear()
 
 
 def transact(writes: Sequence[Write[Any]], *, using: str, clock: Clock, known: Known) -> Settled:
@@ -295,7 +264,7 @@ class Batch:
         )
 
 
-def _at(moment: Moment) -> Any:
+def _at(moment: Moment) -> datetime:
     return moment.at
 
 

@@ -137,7 +137,8 @@ class Lane:
             self._outage.goes_on(error)
             self._refuse(batch, error)
             return False
-        # An error without trouble is somebody's fault: alone, it hits only them.
+        # An error without trouble is somebody's fault: alone, it hits only them. If it was a COMMIT
+        # that got lost, the receipts tell whether it took place, and the answers are duplicates.
         if attempts and (len(batch) > 1 or isinstance(error, Error)):
             logger.warning(
                 "a batch of %d failed and is tried one by one", len(batch), exc_info=error

@@ -23,7 +23,8 @@ from flows.events import Body, Event, Kind, Role
 from flows.input import Mutation, SessionMutation
 from flows.session import Session, Status
 from sessions_app.adapters import queries
-from sessions_app.adapters.batch import Known, transact
+from sessions_app.adapters.batch import transact
+from sessions_app.adapters.known import Known
 from sessions_app.adapters.lanes import Lane
 from sessions_app.adapters.threads import Threads
 from sessions_app.adapters.writes import Commit, Creation, Cursor

@@ -1,0 +1,35 @@
+"""What a lane remembers of sessions from one transaction to the next."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from uuid import UUID
+
+from sessions_app.adapters.rows import Stored
+
+
+class Known:
+    """Sessions as a lane left them, so that it need not load them again; the last used ones.
+
+    One whose `last_seq` is still the same is still the same: it is the fold of its events. Only
+    cursors move without events: on another node `seen` may be further than here.
+    """
+
+    def __init__(self, most: int = 1024) -> None:
+        self._most = most
+        self._sessions: OrderedDict[UUID, Stored] = OrderedDict()
+
+    def get(self, session_id: UUID, seq: int) -> Stored | None:
+        """The session as of `seq`, if that is what is known of it."""
+        stored = self._sessions.get(session_id)
+        if stored is None or stored.session.seq != seq:
+            return None
+        self._sessions.move_to_end(session_id)
+        return stored
+
+    def update(self, sessions: Iterable[Stored]) -> None:
+        """Remember these, forget those that were not used for longest."""
+        for stored in sessions:
+            self._sessions[stored.session.session_id] = stored
+            self._sessions.move_to_end(stored.session.session_id)
+        while len(self._sessions) > self._most:
+            self._sessions.popitem(last=False)
