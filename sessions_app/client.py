@@ -1,6 +1,6 @@
 """A small client of the wire: it reconnects, repeats what was not answered, and misses nothing.
 
-What it decides is in values that do no I/O: `Outbox`, `Position`, `backoff`, `is_final`.
+What it decides is in values that do no I/O: `Outbox`, `Position`, `Reconnects`, `is_final`.
 """
 
 import asyncio
@@ -73,6 +73,20 @@ def backoff(attempt: int, chance: float) -> float:
     """
     # The exponent is bounded, so that no number of failures makes the power too large.
     return chance * min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(attempt, 10))
+
+
+class Reconnects:
+    """How long to wait before each attempt: longer after every failure, until one was none."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+
+    def delay(self, lived: float, chance: float) -> float:
+        """Seconds to wait, after a connection that lasted `lived` seconds (0: there was none)."""
+        if lived >= SETTLED:
+            self._failures = 0
+        self._failures += 1
+        return backoff(self._failures - 1, chance)
 
 
 def is_final(close_code: int | None) -> bool:
@@ -233,7 +247,7 @@ class SessionsClient:
     # -- connecting --------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        failures = 0
+        reconnects = Reconnects()
         clock = asyncio.get_running_loop().time
         try:
             while True:
@@ -241,9 +255,7 @@ class SessionsClient:
                 trouble = await self._connect()
                 self._socket = None
                 self._on_change(trouble)
-                failures = 0 if clock() - began >= SETTLED else failures
-                await asyncio.sleep(backoff(failures, self._chance()))
-                failures += 1
+                await asyncio.sleep(reconnects.delay(clock() - began, self._chance()))
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
             self._fail(error)
 

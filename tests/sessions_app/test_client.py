@@ -16,6 +16,7 @@ from sessions_app.client import (
     CallFailed,
     Outbox,
     Position,
+    Reconnects,
     SessionsClient,
     Stopped,
     Verdict,
@@ -37,6 +38,12 @@ def test_delays_double_up_to_twenty_seconds() -> None:
     """The longest delay doubles with every failure, up to 20 s, however many there are."""
     assert [backoff(attempt, 1.0) for attempt in range(8)] == [0.5, 1, 2, 4, 8, 16, 20, 20]
     assert backoff(10**9, 1.0) == 20
+
+
+def test_the_delay_grows_until_a_connection_lasts() -> None:
+    """Every failure in a row doubles the delay; after a connection of five seconds it is short."""
+    reconnects = Reconnects()
+    assert [reconnects.delay(lived, 1.0) for lived in (0, 0.1, 4.9, 5.0, 0)] == [0.5, 1, 2, 0.5, 1]
 
 
 @pytest.mark.parametrize(

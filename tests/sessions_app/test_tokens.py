@@ -246,6 +246,20 @@ class TestLastUse:
         assert user_of_token(token) == ann
         assert AccessToken.objects.get().last_used_at is not None
 
+    def test_leaves_the_connection_as_it_was(self, ann: User, database: str) -> None:
+        """Noting a use is impatient; what the connection does next waits as long as ever."""
+        setting = {"default": "PRAGMA busy_timeout", "postgres": "SHOW lock_timeout"}[database]
+
+        def patience() -> object:
+            with connections[database].cursor() as cursor:
+                cursor.execute(setting)
+                return cursor.fetchone()
+
+        before = patience()
+        user_of_token(issue_token(ann))
+        assert AccessToken.objects.get().last_used_at is not None
+        assert patience() == before
+
 
 class TestTicket:
     def test_is_good_once(self, ann: User) -> None:
