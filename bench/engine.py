@@ -52,17 +52,19 @@ class Input(Struct):
     number: int
 
 
+async def work(given: Input, clock: Clock, store: Store, session: Session) -> int:
+    """The operation, as everybody but the engine calls it."""
+    return given.number + clock.now + store.rows
+
+
 @asynccontextmanager
 async def hand_written() -> Contender:
     clock, store, given = Clock(), Store(), Input(3)
 
-    async def operation(given: Input, clock: Clock, store: Store, session: Session) -> int:
-        return given.number + clock.now + store.rows
-
     async def request() -> int:
         session = Session()
         try:
-            return await operation(given, clock, store, session)
+            return await work(given, clock, store, session)
         finally:
             Session.closed += 1
 
@@ -73,9 +75,6 @@ async def hand_written() -> Contender:
 async def hand_driven_generator() -> Contender:
     clock, store, given = Clock(), Store(), Input(3)
 
-    async def operation(given: Input, clock: Clock, store: Store, session: Session) -> int:
-        return given.number + clock.now + store.rows
-
     async def opened() -> AsyncIterator[Session]:
         yield Session()
         Session.closed += 1
@@ -84,7 +83,7 @@ async def hand_driven_generator() -> Contender:
         generator = opened()
         session = await anext(generator)
         try:
-            return await operation(given, clock, store, session)
+            return await work(given, clock, store, session)
         finally:
             await anext(generator, None)
 
@@ -95,9 +94,6 @@ async def hand_driven_generator() -> Contender:
 async def exit_stack() -> Contender:
     clock, store, given = Clock(), Store(), Input(3)
 
-    async def operation(given: Input, clock: Clock, store: Store, session: Session) -> int:
-        return given.number + clock.now + store.rows
-
     @asynccontextmanager
     async def opened() -> AsyncIterator[Session]:
         yield Session()
@@ -106,7 +102,7 @@ async def exit_stack() -> Contender:
     async def request() -> int:
         async with AsyncExitStack() as stack:
             session = await stack.enter_async_context(opened())
-            return await operation(given, clock, store, session)
+            return await work(given, clock, store, session)
 
     yield request
 
@@ -210,8 +206,7 @@ async def with_dishka() -> Contender:
     async def request() -> int:
         async with container() as scoped:
             clock, store = await scoped.get(Clock), await scoped.get(Store)
-            await scoped.get(Session)
-            return given.number + clock.now + store.rows
+            return await work(given, clock, store, await scoped.get(Session))
 
     yield request
     await container.close()
@@ -238,8 +233,7 @@ async def with_wireup() -> Contender:
     async def request() -> int:
         async with container.enter_scope() as scoped:
             clock, store = await scoped.get(Clock), await scoped.get(Store)
-            await scoped.get(Session)
-            return given.number + clock.now + store.rows
+            return await work(given, clock, store, await scoped.get(Session))
 
     yield request
     await container.close()
@@ -261,8 +255,8 @@ async def with_svcs() -> Contender:
 
     async def request() -> int:
         async with svcs.Container(registry) as container:
-            clock, store, _ = await container.aget(Clock, Store, Session)
-            return given.number + clock.now + store.rows
+            clock, store, session = await container.aget(Clock, Store, Session)
+            return await work(given, clock, store, session)
 
     yield request
     await registry.aclose()
@@ -270,7 +264,7 @@ async def with_svcs() -> Contender:
 
 @asynccontextmanager
 async def with_fastapi() -> Contender:
-    made_clock, made_store = Clock(), Store()
+    made_clock, made_store, given = Clock(), Store(), Input(3)
 
     async def get_clock() -> Clock:
         return made_clock
@@ -287,7 +281,7 @@ async def with_fastapi() -> Contender:
         store: Annotated[Store, fastapi.Depends(get_store)],
         session: Annotated[Session, fastapi.Depends(get_session)],
     ) -> int:
-        return 3 + clock.now + store.rows
+        return await work(given, clock, store, session)
 
     dependant = get_dependant(path="/", call=endpoint)
 
@@ -410,12 +404,12 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=4000)
     parser.add_argument("names", nargs="*", help="parts of the contenders' names")
     given = parser.parse_args()
-    print(f"{'':32}{'median µs':>10}{'ratio':>8}{'min–max':>16}")
+    print(f"{'':32}{'median µs':>10}{'ratio':>8}{'range':>16}")
     for each in asyncio.run(run(given.rounds, given.requests, given.names)):
         low, high = min(each.ratios), max(each.ratios)
         print(
             f"{each.name:32}{statistics.median(each.seconds) * 1e6:10.2f}"
-            f"{statistics.median(each.ratios):8.1f}{low:9.1f}–{high:.1f}"
+            f"{statistics.median(each.ratios):8.1f}{low:9.1f} to {high:.1f}"
         )
     plan, memory = asyncio.run(plan_and_memory())
     print(f"a plan is made in {plan:.0f} µs; an open request holds {memory:.0f} bytes")

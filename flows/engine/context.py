@@ -148,7 +148,7 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         """Run a flow in a child context and give what it returns; the child is closed by then."""
         bound = level(tags) if tags else None
         child = Context(input, self, self.scope, self.boundary or self, flow, name, bound)
-        return perform(child, self, MISSING) if self.scope.hooks is None else run(child, MISSING)
+        return perform(child, self, MISSING) if self.scope.encloses is None else run(child, MISSING)
 
     def exec_raw(
         self,
@@ -311,8 +311,8 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
             error = await settle(self, error)
         if self.ledger:
             error = await release_all(self.ledger, error)
-        if self.scope.hooks is not None:
-            error = self.scope.hooks.closed(self, error)
+        if self.scope.tells is not None:
+            error = self.scope.tells.closed(self, error)
         self.end()
         return error
 
@@ -350,7 +350,7 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.state or self.active or self.rest is not None or self.scope.hooks is not None:
+        if self.state or self.active or self.rest is not None or self.scope.tells is not None:
             await self.close(error)
             return
         self.state = CLOSING

@@ -1,11 +1,12 @@
 """Running a flow in a context: the path that every request takes, so it is written out."""
 
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flows.engine.closing import ENDED
 from flows.engine.errors import InvalidDefinition, InvalidInput
-from flows.engine.nodes import CLOSED, MISSING, Missing
+from flows.engine.nodes import CLOSED, MISSING, OPEN, Missing
 from flows.engine.parsing import name_of, parsed
 from flows.engine.resources import home_of, open_in, opened, refuse_nothing
 from flows.engine.waiting import CURRENT
@@ -23,9 +24,9 @@ def run(context: "Context[Any]", raw: Any | Missing) -> Coroutine[Any, Any, Any]
     """Run an execution from its beginning to its end; `raw` is MISSING if its input is there."""
     parent = context.parent
     assert parent is not None  # noqa: S101 - only boundaries have none
-    if context.scope.hooks is None:
+    if context.scope.encloses is None:
         return perform(context, parent, raw)
-    return enclose(context, raw, lambda: once(context, parent, raw))
+    return enclose(context, raw, partial(once, context, parent, raw))
 
 
 def once(
@@ -93,7 +94,7 @@ async def perform(  # noqa: C901 - written out, see the module's first line
                 opened(home, part, context, error)
             await context.fail(error)
             raise
-        if context.ledger or context.rest is not None or context.active or scope.hooks is not None:
+        if context.ledger or context.rest is not None or context.active or scope.tells is not None:
             await context.finish()
         else:
             context.state = CLOSED
@@ -110,20 +111,24 @@ async def enclose(
     context: "Context[Any]", raw: Any | Missing, core: Callable[[], Awaitable[Any]]
 ) -> Any:
     """Run `core`, which is this execution, with the scope's extensions around it."""
-    hooks, parent = context.scope.hooks, context.parent
+    scope, parent = context.scope, context.parent
+    hooks = scope.encloses
     if hooks is None:
         return await core()
     assert parent is not None and context.flow is not None  # noqa: S101, PT018
     token = enter(context, parent)
     try:
         try:
-            context.flow = context.scope.wirings.target(context.flow)
-            hooks.opened(context)
+            plan = scope.plans.get(context.flow)
+            context.flow = plan.flow if plan else scope.wirings.target(context.flow)
+            if scope.tells is not None:
+                hooks.opened(context)
             result = await hooks.around_exec(context, raw, core)
         except BaseException as error:
             await context.fail(error)
             raise
-        await context.finish()
+        if context.state == OPEN:
+            await context.finish()
         return result
     finally:
         leave(parent, token)

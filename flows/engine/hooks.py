@@ -28,12 +28,17 @@ class Hooks:
             each.context_closed for each in every if _has(each, "context_closed")
         ]
 
+    @property
+    def tells(self) -> bool:
+        """Whether one wants to know of contexts."""
+        return bool(self.context_opened or self.context_closed)
+
     def around_exec(
         self, ctx: "Context[Any]", raw: Any | Missing, run: Callable[[], Awaitable[Any]]
     ) -> Awaitable[Any]:
         """The execution `run`, enclosed."""
-        assert ctx.flow is not None  # noqa: S101
         flow = ctx.flow
+        assert flow is not None  # noqa: S101 - only boundaries have none
         call = Call(flow.replaces or flow, None if raw is MISSING else raw, ctx, flow.streaming)
         for wrap in reversed(self.wrap_exec):
             run = partial(wrap, call, run)

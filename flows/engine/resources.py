@@ -60,11 +60,9 @@ async def open_in(home: "Context[Any]", wiring: "Wiring", maker: "Context[Any]")
     try:
         acquired: list[Undo] = []
         arguments = wiring.arguments(home)
-        hooks = home.scope.hooks
-        if hooks is not None and hooks.wrap_resolve:
-            value = await hooks.build(wiring, arguments, acquired)
-        else:
-            value = await build(wiring, arguments, acquired)
+        resolves = home.scope.resolves
+        make = build if resolves is None else resolves.build
+        value = await make(wiring, arguments, acquired)
         home.ledger = [*(home.ledger or ()), *acquired]
         values[node] = value
     except BaseException as error:

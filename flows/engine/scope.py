@@ -65,12 +65,15 @@ class Scope:
     ) -> None:
         self.tags = level(tags)
         self._extensions = tuple(extensions)
-        #: None if there are no extensions: then nothing is paid for them.
-        self.hooks = Hooks(self._extensions) if self._extensions else None
+        #: What of the extensions is called when; None costs nothing.
+        hooks = Hooks(self._extensions)
+        self.encloses = hooks if hooks.wrap_exec or hooks.tells else None
+        self.tells = hooks if hooks.tells else None
+        self.resolves = hooks if hooks.wrap_resolve else None
         self.wirings = Wirings(
             substitutes(presets),
             self.tags or {},
-            watched=self.hooks is not None and bool(self.hooks.wrap_resolve),
+            watched=self.resolves is not None,
         )
         self.plans: dict[Flow[Any, Any] | None, Plan] = {}
         self.values: dict[Node, Any] = {}
@@ -94,8 +97,8 @@ class Scope:
         made: Context[None] = Context(
             None, None, self, None, None, None, level(tags) if tags else None
         )
-        if self.hooks is not None:
-            self.hooks.opened(made)
+        if self.tells is not None:
+            self.tells.opened(made)
         self.contexts[made] = None
         return made
 
@@ -130,17 +133,18 @@ class Scope:
         self._runs += 1
         try:
             try:
-                if self.hooks is None:
+                if self.encloses is None:
                     result = await perform(child, boundary, raw)
                 else:
-                    self.hooks.opened(boundary)
+                    if self.tells is not None:
+                        self.tells.opened(boundary)
                     result = await run(child, raw)
             except BaseException as error:
                 await boundary.fail(error)
                 raise
             if boundary.ledger or boundary.values or boundary.rest is not None:
                 await boundary.__aexit__(None, None, None)
-            elif boundary.active or self.hooks is not None:
+            elif boundary.active or self.tells is not None:
                 await boundary.finish()
             else:
                 boundary.state = CLOSED_CONTEXT
@@ -176,8 +180,8 @@ class Scope:
         made: Context[None] = Context(
             None, parent, self, None, None, None, level(tags) if tags else None
         )
-        if self.hooks is not None:
-            self.hooks.opened(made)
+        if self.tells is not None:
+            self.tells.opened(made)
         return made
 
     def plan(self, flow: Flow[Any, Any]) -> Plan:
@@ -241,7 +245,7 @@ class Scope:
         try:
             values = await self.make(each for _, each in wiring.atoms)
             arguments = {name: values[each] for name, each in wiring.atoms}
-            call = build if self.hooks is None else self.hooks.build
+            call = build if self.resolves is None else self.resolves.build
             self.values[atom] = await call(wiring, arguments, acquired)
             self._ledger += ((undo, ambient) for undo in acquired)
         finally:

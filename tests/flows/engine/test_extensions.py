@@ -262,8 +262,9 @@ async def test_x3_hooks_that_fail() -> None:
 
 async def test_x4_without_extensions() -> None:
     """A scope without extensions has no hooks at all, and one pays for what is overridden only."""
-    assert Scope().hooks is None
-    hooks = Scope(extensions=[Extension(), Logs([], "a")]).hooks
-    assert hooks is not None
-    assert len(hooks.wrap_exec) == 1
-    assert hooks.wrap_resolve == hooks.context_opened == hooks.context_closed == []
+    scope = Scope(extensions=[Extension()])
+    assert scope.encloses is scope.tells is scope.resolves is None
+    scope = Scope(extensions=[Extension(), Logs([], "a")])
+    assert scope.tells is scope.resolves is None
+    assert scope.encloses is not None
+    assert len(scope.encloses.wrap_exec) == 1
