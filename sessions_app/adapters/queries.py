@@ -94,8 +94,10 @@ def _all_sessions(user: str, using: str) -> tuple[QuerySet[Any], str]:
 
 
 def _seat_of(user: str) -> QuerySet[models.Participant]:
+    # The user is looked up once; by a join it would be for every session.
+    who = models.User.objects.filter(username=user).values("pk")
     return models.Participant.objects.filter(
-        session=OuterRef("pk"), user__username=user, left_seq=None
+        session=OuterRef("pk"), user_id=Subquery(who), left_seq=None
     )
 
 
