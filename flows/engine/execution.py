@@ -41,7 +41,7 @@ async def perform(  # noqa: C901 - written out, see the module's first line
     context: "Context[Any]", parent: "Context[Any]", raw: Any | Missing
 ) -> Any:
     """Parse, make what is needed, call, close."""
-    scope = context.scope
+    scope, home, part = context.scope, context, None
     token = None
     if context.outer is None:
         if parent.state:
@@ -90,7 +90,7 @@ async def perform(  # noqa: C901 - written out, see the module's first line
             if plan.vets:
                 refuse_stream(plan, result)
         except BaseException as error:
-            if context.opening is not None:
+            if context.opening is not None and part is not None:
                 opened(home, part, context, error)
             await context.fail(error)
             raise

@@ -96,9 +96,7 @@ def accepted(kind: Any) -> tuple[type[Any], ...]:
     if origin is Union or origin is types.UnionType:
         return tuple(each for part in get_args(kind) for each in accepted(part))
     if origin is Literal:
-        return tuple(type(each) for each in get_args(kind))
-    if kind is None:
-        return (types.NoneType,)
+        return tuple(each.__class__ for each in get_args(kind))
     if kind is Any:  # a class, as it happens
         return (object,)
     if is_typeddict(kind):

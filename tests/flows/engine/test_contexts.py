@@ -13,6 +13,7 @@ from flows.engine import (
     Context,
     EngineError,
     Extension,
+    InvalidDefinition,
     Outcome,
     Resource,
     Scope,
@@ -275,6 +276,68 @@ async def test_c5_the_first_error_survives() -> None:
     assert caught.value is body
     notes = [note.splitlines()[-1] for note in body.__notes__]
     assert notes == ["LookupError: own", "KeyError: 'late'"]
+
+
+async def test_c5_a_second_cancellation() -> None:
+    """What a cancelled context is cancelled by again while it closes is no other error."""
+    begun = asyncio.Event()
+    log: Log = []
+    below = recorder(log, "below")
+
+    @resource
+    async def slow(*, below: str = need(below)) -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            begun.set()
+            await asyncio.Event().wait()
+
+    @flow
+    async def endless(ctx: Context[None], *, slow: int = need(slow)) -> None:
+        await asyncio.Event().wait()
+
+    async with Scope() as scope:
+        task = asyncio.create_task(scope.run(endless))
+        await asyncio.sleep(0)
+        task.cancel("first")
+        await begun.wait()
+        task.cancel("second")
+        with pytest.raises(asyncio.CancelledError, match="first") as caught:
+            await task
+    assert log == [("below", caught.value)]
+
+
+@pytest.mark.parametrize("error", [None, ValueError("body")])
+async def test_c5_a_resource_that_yields_again(error: Exception | None) -> None:
+    """A resource that yields a second time fails the close; it is closed, and the others go on."""
+    log: Log = []
+    below = recorder(log, "below")
+
+    @resource
+    async def twice(*, below: str = need(below)) -> AsyncIterator[int]:
+        try:
+            yield 1
+        except ValueError:
+            log.append("caught")
+        try:
+            yield 2
+        finally:
+            log.append("closed")
+
+    async with Scope() as scope:
+        ctx = scope.create_context()
+        await ctx.resolve(twice)
+        if error is None:
+            with pytest.raises(InvalidDefinition, match="twice: yields twice"):
+                async with ctx:
+                    pass
+        else:
+            await ctx.close(error)
+            assert "twice: yields twice" in error.__notes__[0]
+    assert [each[0] if isinstance(each, tuple) else each for each in log][-2:] == [
+        "closed",
+        "below",
+    ]
 
 
 async def test_c5_close_with_an_error() -> None:

@@ -1,5 +1,6 @@
 """Extensions: X1 to X4."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -202,6 +203,63 @@ async def test_x2_a_stream_is_enclosed_as_a_whole() -> None:
     assert log == ["a before", "open", 1, 2, "release", "a after"]
 
 
+async def test_x2_the_defaults_go_on() -> None:
+    """An extension may hand on to the base class, which does nothing."""
+
+    class HandsOn(Extension):
+        async def wrap_exec(self, call: Call, next: Any) -> Any:
+            return await super().wrap_exec(call, next)
+
+        async def wrap_resolve(self, node: Node, next: Any) -> Any:
+            return await super().wrap_resolve(node, next)
+
+    @resource
+    def one() -> int:
+        return 1
+
+    @flow
+    async def get(ctx: Context[None], *, one: int = need(one)) -> int:
+        return one
+
+    async with Scope(extensions=[HandsOn()]) as scope:
+        assert await scope.run(get) == 1
+
+
+async def test_x2_cancelled_after_the_factory() -> None:
+    """What a factory made is released when its extension fails, also if that is cancelled."""
+    begun = asyncio.Event()
+    log: Log = []
+
+    class Fails(Extension):
+        async def wrap_resolve(self, node: Node, next: Any) -> Any:
+            await next()
+            raise ValueError("extension")
+
+    @resource
+    async def slow() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                log.append("released")
+
+    @flow
+    async def get(ctx: Context[None], *, slow: int = need(slow)) -> int:
+        return slow
+
+    async with Scope(extensions=[Fails()]) as scope:
+        task = asyncio.create_task(scope.run(get))
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+    assert isinstance(caught.value.__context__, ValueError)
+    assert log == ["released"]
+
+
 async def test_x3_opened_and_closed() -> None:
     """Each boundary and execution is told once when it opens and once when it has closed."""
     log: Log = []
@@ -224,12 +282,16 @@ async def test_x3_opened_and_closed() -> None:
 
     async with Scope(extensions=[Tells(), Extension()]) as scope, scope.create_context() as ctx:
         await ctx.exec(outer)
+        async with ctx.create_context():
+            pass
     assert log == [
         ("opened", "context"),
         ("opened", "outer"),
         ("opened", "inner"),
         ("closed", "inner", False),
         ("closed", "outer", True),
+        ("opened", "context"),
+        ("closed", "context", True),
         ("closed", "context", True),
     ]
 

@@ -231,6 +231,48 @@ async def test_r4_a_failing_factory() -> None:
         assert await ctx.exec(get) == 1
 
 
+@pytest.mark.parametrize("asked", ["run", "resolve"])
+async def test_r4_a_generator_without_a_yield(asked: str) -> None:
+    """A resource that yields nothing says so, and is tried again on the next use."""
+    tries: Log = []
+
+    @resource
+    async def empty() -> AsyncIterator[int]:
+        tries.append("try")
+        for each in ():
+            yield each
+
+    @flow
+    async def get(ctx: Context[None], *, empty: int = need(empty)) -> int:
+        return empty
+
+    async with Scope() as scope, scope.create_context() as ctx:
+        for _ in range(2):
+            with pytest.raises(InvalidDefinition, match="empty: ended without a `yield`"):
+                await (ctx.exec(get) if asked == "run" else ctx.resolve(empty))
+    assert tries == ["try", "try"]
+
+
+async def test_r4_concurrent_failures_at_first_use() -> None:
+    """Executions that wait for a resource another one fails to make get its error."""
+    error = ValueError("thing")
+
+    @resource
+    async def thing() -> AsyncIterator[int]:
+        await asyncio.sleep(0)
+        for _ in ():
+            yield 1
+        raise error
+
+    @flow
+    async def get(ctx: Context[None], *, thing: int = need(thing)) -> int:
+        return thing
+
+    async with Scope() as scope, scope.create_context() as ctx:
+        uses = (ctx.exec(get), ctx.exec(get))
+        assert await asyncio.gather(*uses, return_exceptions=True) == [error, error]
+
+
 @pytest.mark.parametrize("first", ["above", "below"])
 async def test_r5_a_dependent_goes_first(first: str) -> None:
     """A resource is released before what it depends on, whichever was asked for first."""

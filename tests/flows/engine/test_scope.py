@@ -245,6 +245,57 @@ async def test_s2_concurrent_closes() -> None:
     assert log == ["stopped"]
 
 
+async def test_s2_closing_another_scope() -> None:
+    """What runs in one scope may close another; work that an execution left behind is no part."""
+    gate = asyncio.Event()
+
+    async def closes_later(scope: Scope) -> None:
+        await gate.wait()
+        await scope.close()
+
+    @flow
+    async def leaves(ctx: Context[None]) -> asyncio.Task[None]:
+        return asyncio.create_task(closes_later(ctx.scope))
+
+    async with Scope() as scope, asyncio.timeout(5):
+        async with Scope() as other:
+
+            @flow
+            async def closes(ctx: Context[None]) -> None:
+                await other.close()
+
+            await scope.run(closes)
+        left = await scope.run(leaves)
+        gate.set()
+        await left
+        with pytest.raises(Closed):
+            await scope.run(nothing)
+
+
+def test_s5_cycles_among_others() -> None:
+    """The shortest way round is told, however many ways meet in it."""
+    start = Port[int]("start")
+
+    @atom
+    def left(*, start: int = need(start)) -> int:
+        return start
+
+    @atom
+    def right(*, start: int = need(start)) -> int:
+        return start
+
+    @atom
+    def end(*, left: int = need(left), right: int = need(right)) -> int:
+        return left + right
+
+    @flow
+    async def above(ctx: Context[None], *, end: int = need(end)) -> int:
+        return end
+
+    with pytest.raises(DependencyCycle, match="above -> end -> left -> end"):
+        Scope(presets=[preset(start, end)]).check([above])
+
+
 async def test_s2_closing_from_within() -> None:
     """Closing a scope from what runs in it raises instead of hanging."""
 
