@@ -20,6 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for service in SERVICES:
         config.addinivalue_line("markers", f"{service}: skipped, with the reason, without it")
     if "postgres" in settings.DATABASES:
+        settings.DATABASES["postgres"]["ENGINE"] = "tests.postgres"
         # By default it would be made after `default`, also for tests that do not use that one.
         settings.DATABASES["postgres"]["TEST"]["DEPENDENCIES"] = []
 
