@@ -226,12 +226,9 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
             self.rest = Rest()
         return self.rest
 
-    async def fail(self, error: BaseException) -> None:
-        """Close after a failure that the caller goes on to raise; raises only what is worse."""
-        if self.state == OPEN:
-            final = await self.shut(error)
-            if final is not error and final is not None:
-                raise final
+    async def fail(self, error: BaseException) -> BaseException:
+        """Close after a failure; what to raise then: `error`, or what is worse."""
+        return (await self.shut(error) or error) if self.state == OPEN else error
 
     async def finish(self) -> None:
         """Close after success, and raise what fails in it."""

@@ -41,7 +41,7 @@ async def perform(  # noqa: C901 - written out, see the module's first line
     context: "Context[Any]", parent: "Context[Any]", raw: Any | Missing
 ) -> Any:
     """Parse, make what is needed, call, close."""
-    scope, home, part = context.scope, context, None
+    scope, values, part = context.scope, None, None
     token = None
     if context.outer is None:
         if parent.state:
@@ -79,7 +79,7 @@ async def perform(  # noqa: C901 - written out, see the module's first line
                                 home.ledger = [undo]
                             else:
                                 home.ledger.append(undo)
-                            opened(home, part, context, None)
+                            opened(values, part, context, None)
                     for name in names:
                         arguments[name] = value
                 for name, read in wiring.reads:
@@ -90,10 +90,9 @@ async def perform(  # noqa: C901 - written out, see the module's first line
             if plan.vets:
                 refuse_stream(plan, result)
         except BaseException as error:
-            if context.opening is not None and part is not None:
-                opened(home, part, context, error)
-            await context.fail(error)
-            raise
+            if context.opening is not None and values is not None and part is not None:
+                opened(values, part, context, error)
+            raise await context.fail(error)  # noqa: B904 - the same, or with it as context
         if context.ledger or context.rest is not None or context.active or scope.tells is not None:
             await context.finish()
         else:
@@ -125,8 +124,7 @@ async def enclose(
                 hooks.opened(context)
             result = await hooks.around_exec(context, raw, core)
         except BaseException as error:
-            await context.fail(error)
-            raise
+            raise await context.fail(error)  # noqa: B904 - the same, or with it as context
         if context.state == OPEN:
             await context.finish()
         return result

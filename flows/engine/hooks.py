@@ -53,10 +53,7 @@ class Hooks:
         try:
             value = await run()
         except BaseException as error:
-            failure = await release_all(acquired, error)
-            if failure is not error and failure is not None:
-                raise failure from error
-            raise
+            raise await release_all(acquired, error) or error  # noqa: B904 - the same, or with it as context
         ledger += acquired
         return value
 

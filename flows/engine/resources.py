@@ -69,19 +69,18 @@ async def open_in(home: "Context[Any]", wiring: "Wiring", maker: "Context[Any]")
         failure = error
         raise
     finally:
-        opened(home, wiring, maker, failure)
+        opened(values, wiring, maker, failure)
     return value
 
 
 def opened(
-    home: "Context[Any]",
+    values: "dict[Node | Wiring, Any]",
     wiring: "Wiring",
     maker: "Context[Any]",
     failure: BaseException | None,
 ) -> None:
     """The making of a resource has ended: tell those who wait for it."""
-    if home.values is not None:
-        del home.values[wiring]
+    del values[wiring]
     maker.opening = None
     if maker.rest is not None:
         maker.rest.wake(failure)

@@ -140,8 +140,7 @@ class Scope:
                         self.tells.opened(boundary)
                     result = await run(child, raw)
             except BaseException as error:
-                await boundary.fail(error)
-                raise
+                raise await boundary.fail(error)  # noqa: B904 - the same, or with it as context
             if boundary.ledger or boundary.values or boundary.rest is not None:
                 await boundary.__aexit__(None, None, None)
             elif boundary.active or self.tells is not None:

@@ -118,8 +118,7 @@ class Stream(Generic[O]):
                 await _halt()
                 await items.aclose()
             except BaseException as error:
-                await context.fail(await self._let_go(error))
-                raise
+                raise await context.fail(await self._let_go(error))  # noqa: B904 - the same, or with it as context
             await context.finish()
         finally:
             if token is not None:

@@ -277,12 +277,16 @@ def test_s5_cycles_among_others() -> None:
     start = Port[int]("start")
 
     @atom
-    def left(*, start: int = need(start)) -> int:
+    def low(*, start: int = need(start)) -> int:
         return start
 
     @atom
-    def right(*, start: int = need(start)) -> int:
-        return start
+    def left(*, low: int = need(low)) -> int:
+        return low
+
+    @atom
+    def right(*, low: int = need(low)) -> int:
+        return low
 
     @atom
     def end(*, left: int = need(left), right: int = need(right)) -> int:
@@ -292,7 +296,7 @@ def test_s5_cycles_among_others() -> None:
     async def above(ctx: Context[None], *, end: int = need(end)) -> int:
         return end
 
-    with pytest.raises(DependencyCycle, match="above -> end -> left -> end"):
+    with pytest.raises(DependencyCycle, match="above -> end -> left -> low -> end"):
         Scope(presets=[preset(start, end)]).check([above])
 
 

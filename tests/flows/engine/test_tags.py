@@ -17,6 +17,7 @@ from flows.engine import (
     flow,
     maybe,
     need,
+    preset,
     resource,
 )
 
@@ -73,11 +74,17 @@ async def test_t2_need() -> None:
     async def direct(ctx: Context[None], *, number: int | None = need(number)) -> None:
         ran.append("direct")
 
+    @atom
+    def other() -> int:
+        return 1
+
     @flow
-    async def indirect(ctx: Context[None], *, below: int | None = need(below)) -> None:
+    async def indirect(
+        ctx: Context[None], *, other: int = need(other), below: int | None = need(below)
+    ) -> None:
         ran.append("indirect")
 
-    async with Scope() as scope:
+    async with Scope(presets=[preset(other, 1)]) as scope:
         with pytest.raises(MissingDependency, match="direct -> number") as caught:
             await scope.run(direct)
         assert caught.value.node is number
