@@ -58,16 +58,23 @@ async def create_session(
 ) -> Created:
     """Begin a session, own it and watch it."""
     input, session_id = ctx.input, new_id()
-    bodies = beginning(input, actor)
-    if watcher:
-        if len(watcher.watching) >= limits.watching:
+    full = watcher is not None and len(watcher.watching) >= limits.watching
+
+    def begin() -> list[Body]:
+        if full:
             raise LimitReached(limits.watching, "sessions watched by one connection")
+        return beginning(input, actor)
+
+    if watcher and not full:
         # Before there is anything to miss.
         await watcher.register([session_id])
     try:
-        created = await sessions.create(input, by=actor, session_id=session_id, bodies=bodies)
+        created = await sessions.create(input, by=actor, session_id=session_id, begin=begin)
     except UnknownUser as error:
         raise located(error, input) from None
+    if full:
+        # Repeated where there is no room: the first result, and what is watched stays as it is.
+        return created
     if watcher and created.duplicate:
         await watch_again(created.session_id, sessions, actor, watcher)
     elif watcher:

@@ -17,7 +17,16 @@ from msgspec.structs import replace
 from flows.actor import Actor
 from flows.atoms.clock import Clock
 from flows.atoms.ids import uuid7
-from flows.atoms.sessions import Bookmark, Committed, Created, Decide, EventPage, Standing, Summary
+from flows.atoms.sessions import (
+    Begin,
+    Bookmark,
+    Committed,
+    Created,
+    Decide,
+    EventPage,
+    Standing,
+    Summary,
+)
 from flows.errors import KeyConflict, SessionNotFound, Unavailable, UnknownUser
 from flows.events import BODIES, Body, Event, Kind, ParticipantAdded, timestamp
 from flows.input import Mutation, SessionMutation
@@ -88,11 +97,12 @@ class FakeSessions:
         return msgspec.json.encode([self._logs, self._seen, receipts])
 
     async def create(
-        self, input: Mutation, *, by: Actor, session_id: UUID, bodies: Sequence[Body]
+        self, input: Mutation, *, by: Actor, session_id: UUID, begin: Begin
     ) -> Created:
         self._begin("create")
         if first := self._first(input, by):
             return Created(first.session_id, first.seq, duplicate=True)
+        bodies = _twice(lambda: list(begin()))
         self._require_users(by.name, *_added(bodies))
         self._logs[session_id], self._seen[session_id] = [], {}
         return Created(session_id, self._append(session_id, input, by, bodies), duplicate=False)

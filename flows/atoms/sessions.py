@@ -16,6 +16,10 @@ from flows.events import Body, Event, Kind, Role
 from flows.input import Mutation, SessionMutation
 from flows.session import Session, Status
 
+#: How a session begins, `SessionCreated` first; or it raises `Refused`. As with `Decide`: it may
+#: be asked more than once, and does no I/O.
+Begin: TypeAlias = Callable[[], Sequence[Body]]
+
 #: A rule and its outcome: given the session as it is now, what happens; or it raises `Refused`.
 #: It runs under the session's lock, may run more than once, and does no I/O.
 Decide: TypeAlias = Callable[[Session], Iterable[Body]]
@@ -74,11 +78,12 @@ class Sessions(Protocol):
     """The log of all sessions."""
 
     async def create(
-        self, input: Mutation, *, by: Actor, session_id: UUID, bodies: Sequence[Body]
+        self, input: Mutation, *, by: Actor, session_id: UUID, begin: Begin
     ) -> Created:
-        """Begin a session with `bodies`, of which the first is `SessionCreated`.
+        """Begin a session with what `begin` says.
 
-        Raises KeyConflict and UnknownUser. A repeated key gives the first result.
+        A repeated key gives the first result, before `begin` is asked. Raises KeyConflict,
+        UnknownUser and what `begin` raises.
         """
         ...
 

@@ -11,6 +11,7 @@ from django.db import connections
 from flows.actor import Actor
 from flows.atoms.clock import Clock
 from flows.atoms.sessions import (
+    Begin,
     Bookmark,
     Committed,
     Created,
@@ -19,7 +20,7 @@ from flows.atoms.sessions import (
     Standing,
     Summary,
 )
-from flows.events import Body, Event, Kind, Role
+from flows.events import Event, Kind, Role
 from flows.input import Mutation, SessionMutation
 from flows.session import Session, Status
 from sessions_app.adapters import queries
@@ -93,9 +94,9 @@ class DjangoSessions:
     # -- writing
 
     async def create(
-        self, input: Mutation, *, by: Actor, session_id: UUID, bodies: Sequence[Body]
+        self, input: Mutation, *, by: Actor, session_id: UUID, begin: Begin
     ) -> Created:
-        return await self._lane(session_id).submit(Creation(input, by, session_id, bodies))
+        return await self._lane(session_id).submit(Creation(input, by, session_id, begin))
 
     async def commit(self, input: SessionMutation, *, by: Actor, decide: Decide) -> Committed:
         return await self._lane(input.session_id).submit(Commit(input, by, decide))

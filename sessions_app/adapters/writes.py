@@ -5,9 +5,9 @@ from typing import TypeVar
 from uuid import UUID
 
 from flows.actor import Actor
-from flows.atoms.sessions import Committed, Created, Decide
+from flows.atoms.sessions import Begin, Committed, Created, Decide
 from flows.errors import KeyConflict
-from flows.events import Body, ParticipantAdded
+from flows.events import Body
 from flows.input import Mutation, SessionMutation
 from flows.session import Session
 from sessions_app.adapters.batch import Batch, Origin, Write
@@ -46,20 +46,15 @@ class Repeatable(Write[T]):
 class Creation(Repeatable[Created]):
     """A session begins."""
 
-    def __init__(
-        self, input: Mutation, by: Actor, session_id: UUID, bodies: Sequence[Body]
-    ) -> None:
+    def __init__(self, input: Mutation, by: Actor, session_id: UUID, begin: Begin) -> None:
         super().__init__(session_id, input, by)
-        self._bodies = bodies
-        self.users = {
-            by.name,
-            *(each.user for each in bodies if isinstance(each, ParticipantAdded)),
-        }
+        self._begin = begin
+        self.users = {by.name}
 
     def take_turn(self, batch: Batch) -> Created:
         if first := self.first_result(batch):
             return Created(first.session_id, first.seq, duplicate=True)
-        seq = self.append(batch, self.session_id, self._bodies)
+        seq = self.append(batch, self.session_id, self._begin())
         return Created(self.session_id, seq, duplicate=False)
 
 

@@ -76,7 +76,7 @@ async def begin(
     """A session of Ann with Bob as a member."""
     id = session_id(number)
     bodies: list[Body] = [SessionCreated(title, metadata or {}), adds("bob"), *more]
-    await sessions.create(Begin(key=f"begin-{number}"), by=by, session_id=id, bodies=bodies)
+    await sessions.create(Begin(key=f"begin-{number}"), by=by, session_id=id, begin=lambda: bodies)
     return id
 
 
@@ -141,7 +141,7 @@ async def test_create(sessions: Sessions) -> None:
     ]
     id = session_id()
 
-    created = await sessions.create(Begin(key="k"), by=ANN, session_id=id, bodies=bodies)
+    created = await sessions.create(Begin(key="k"), by=ANN, session_id=id, begin=lambda: bodies)
 
     assert created == Created(id, 3, duplicate=False)
     events = await log(sessions, id)
@@ -176,12 +176,12 @@ async def test_create_state(sessions: Sessions) -> None:
 async def test_create_again(sessions: Sessions) -> None:
     """A repeated key gives the first result, whatever id was meant for the session this time."""
     first = await sessions.create(
-        Begin(key="k"), by=ANN, session_id=session_id(1), bodies=[SessionCreated("a", {})]
+        Begin(key="k"), by=ANN, session_id=session_id(1), begin=lambda: [SessionCreated("a", {})]
     )
     await write(sessions, session_id(1), MessageSent("x"), SessionEnded(), by=BOB)
 
     again = await sessions.create(
-        Begin(key="k"), by=ANN, session_id=session_id(2), bodies=[SessionCreated("a", {})]
+        Begin(key="k"), by=ANN, session_id=session_id(2), begin=lambda: [SessionCreated("a", {})]
     )
 
     assert again == Created(first.session_id, 1, duplicate=True)
@@ -196,22 +196,59 @@ async def test_create_key_conflict(sessions: Sessions) -> None:
     for input in (Begin(key="begin-1", note="x"), Begin(key="w")):
         with pytest.raises(KeyConflict):
             await sessions.create(
-                input, by=ANN, session_id=session_id(2), bodies=[SessionCreated("b", {})]
+                input, by=ANN, session_id=session_id(2), begin=lambda: [SessionCreated("b", {})]
             )
     assert await sessions.find(session_id(2)) is None
+
+
+async def test_create_again_asks_nothing(sessions: Sessions) -> None:
+    """How a session begins is asked after the key was looked up: what it refuses now, and another
+    input, change nothing of the first result.
+    """
+
+    def never() -> NoReturn:
+        raise AssertionError("this is not asked")
+
+    id = await begin(sessions)
+    again = Begin(key="begin-1")
+    created = await sessions.create(again, by=ANN, session_id=session_id(2), begin=never)
+    assert created == Created(id, 2, duplicate=True)
+    other = Begin(key="begin-1", note="x")
+    with pytest.raises(KeyConflict):
+        await sessions.create(other, by=ANN, session_id=session_id(2), begin=never)
+
+
+async def test_create_refused(sessions: Sessions) -> None:
+    """What is raised where a session would begin reaches the caller; the key stays free."""
+    error = Forbidden("Not you")
+
+    def refuse() -> NoReturn:
+        raise error
+
+    with pytest.raises(Forbidden) as caught:
+        await sessions.create(Begin(key="k"), by=ANN, session_id=session_id(), begin=refuse)
+    assert caught.value is error
+    assert await sessions.find(session_id()) is None
+    created = await sessions.create(
+        Begin(key="k", note="x"),
+        by=ANN,
+        session_id=session_id(),
+        begin=lambda: [SessionCreated("a", {})],
+    )
+    assert not created.duplicate
 
 
 async def test_create_unknown_user(sessions: Sessions) -> None:
     """With a participant who does not exist nothing begins, and the key stays free."""
     bodies: list[Body] = [SessionCreated("a", {}), adds("bob"), adds("nobody")]
     with pytest.raises(UnknownUser) as caught:
-        await sessions.create(Begin(key="k"), by=ANN, session_id=session_id(), bodies=bodies)
+        await sessions.create(Begin(key="k"), by=ANN, session_id=session_id(), begin=lambda: bodies)
     assert caught.value.user == "nobody"
     assert await sessions.find(session_id()) is None
     assert await listed(sessions) == []
 
     created = await sessions.create(
-        Begin(key="k", note="x"), by=ANN, session_id=session_id(), bodies=bodies[:2]
+        Begin(key="k", note="x"), by=ANN, session_id=session_id(), begin=lambda: bodies[:2]
     )
     assert not created.duplicate
 
@@ -221,7 +258,10 @@ async def test_create_by_nobody(sessions: Sessions) -> None:
     for actor in (SYSTEM, Actor("gone")):
         with pytest.raises(UnknownUser) as caught:
             await sessions.create(
-                Begin(key="k"), by=actor, session_id=session_id(), bodies=[SessionCreated("a", {})]
+                Begin(key="k"),
+                by=actor,
+                session_id=session_id(),
+                begin=lambda: [SessionCreated("a", {})],
             )
         assert caught.value.user == actor.name
     assert await sessions.find(session_id()) is None
@@ -235,7 +275,7 @@ async def test_create_at_once(sessions: Sessions) -> None:
                 Begin(key="k"),
                 by=ANN,
                 session_id=session_id(number),
-                bodies=[SessionCreated("a", {})],
+                begin=lambda: [SessionCreated("a", {})],
             )
             for number in range(1, 11)
         )

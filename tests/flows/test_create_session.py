@@ -230,6 +230,27 @@ async def test_limit() -> None:
         await stage.run(create_session, create("c"))
 
 
+async def test_repeated_at_the_limit() -> None:
+    """Where no more can be watched, a repeated key gives its first result and watches nothing
+    more; another input for it is a conflict, whatever else is wrong with it.
+    """
+    async with on_stage(Limits(watching=2)) as stage:
+        elsewhere = await stage.run(create_session, create("a"))
+        here = await stage.run(create_session, create("b"), connected=True)
+        await stage.run(create_session, create("c"), connected=True)
+        before = stage.everything()
+
+        for key, first in (("a", elsewhere), ("b", here)):
+            again = await stage.run(create_session, create(key), connected=True)
+            assert replace(first, duplicate=True) == again
+        assert before == stage.everything()
+
+        twice = [NewParticipant("bob", "member")] * 2
+        await stage.refused(
+            KeyConflict, create_session, create("a", participants=twice), connected=True
+        )
+
+
 async def test_registers_before_there_is_anything_to_miss(stage: Stage) -> None:
     """The watch is in place before the session begins, so that no event falls in between."""
     await stage.run(create_session, create(), connected=True)

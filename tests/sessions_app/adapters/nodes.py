@@ -75,7 +75,7 @@ class Node:
             ParticipantAdded("bob", Role.MEMBER),
         ]
         return await self.log.create(
-            Begin(key=key), by=by, session_id=uuid4(), bodies=bodies + list(more)
+            Begin(key=key), by=by, session_id=uuid4(), begin=lambda: bodies + list(more)
         )
 
     async def say(self, id: UUID, text: str, *, by: Actor = ANN, key: str = "") -> Committed:

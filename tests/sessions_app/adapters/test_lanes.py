@@ -85,10 +85,10 @@ async def test_sessions_of_one_batch(lane: Node) -> None:
     done = await lane.together(
         one,
         lane.say(two, "a"),
-        lane.log.create(input, by=CID, session_id=new, bodies=bodies),
+        lane.log.create(input, by=CID, session_id=new, begin=lambda: bodies),
         lane.say(new, "b", by=BOB),
         lane.say(one, "c"),
-        lane.log.create(input, by=CID, session_id=uuid4(), bodies=bodies),
+        lane.log.create(input, by=CID, session_id=uuid4(), begin=lambda: bodies),
         lane.say(two, "d"),
     )
     assert done == [
@@ -115,7 +115,7 @@ async def test_lanes_by_session(postgres: str, node_of: Nodes) -> None:
     while other.int % 4 == one.int % 4:
         other = uuid4()
     bodies = [SessionCreated("", {})]
-    await node.log.create(Begin(key="k"), by=ANN, session_id=other, bodies=bodies)
+    await node.log.create(Begin(key="k"), by=ANN, session_id=other, begin=lambda: bodies)
     assert await node.say(other, "x") == Committed(2, duplicate=False)
     gate.open()
     assert await held == Committed(3, duplicate=False)
@@ -204,7 +204,7 @@ async def test_an_id_twice(lane: Node) -> None:
     done = await lane.together(
         id,
         *(
-            lane.log.create(Begin(key=key), by=ANN, session_id=each, bodies=bodies)
+            lane.log.create(Begin(key=key), by=ANN, session_id=each, begin=lambda: bodies)
             for key, each in (("a", id), ("b", new), ("c", new))
         ),
     )
