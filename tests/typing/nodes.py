@@ -247,7 +247,7 @@ async def running(scope: Scope, ctx: Context[None]) -> None:
     ctx.stream(say, Say("x"))  # wrong
     ctx.stream(numbers, 3)  # wrong
     scope.create_context(word)  # wrong
-    number: int = await scope.run(say, Say("x"))  # wrong
+    assert_type(await scope.run(say, Say("x")), int)  # wrong
     (await scope.run(say, Say("x"))).nonsense()  # wrong
 
 

@@ -22,6 +22,8 @@ from flows.engine import (
 )
 from flows.engine.nodes import Node
 
+NOTHING: tuple[int, ...] = ()
+
 
 async def test_a1_runs_once() -> None:
     """An atom is made on first use, and later uses give the same value."""
@@ -44,8 +46,9 @@ async def test_a1_none_is_cached() -> None:
     made: list[str] = []
 
     @atom
-    async def nothing() -> None:
+    async def nothing() -> object:
         made.append("nothing")
+        return None
 
     async with Scope() as scope:
         assert await scope.resolve(nothing) is None
@@ -115,8 +118,8 @@ async def test_a2_failures_are_not_cached() -> None:
 
     error = errors[0]
     async with Scope() as scope:
-        uses = (scope.resolve(thing), scope.resolve(thing))
-        assert await asyncio.gather(*uses, return_exceptions=True) == [error, error]
+        uses = [scope.resolve(thing), scope.resolve(thing)]
+        assert [error, error] == list[object](await asyncio.gather(*uses, return_exceptions=True))
         assert await scope.resolve(thing) == 1
 
 
@@ -214,9 +217,11 @@ async def test_a6_atoms_see_the_scope_only() -> None:
     ) -> tuple[str, str, str | None]:
         return bound, default, unbound
 
-    async with Scope(tags=[bound("scope")]) as scope:
-        async with scope.create_context(bound("c"), default("c"), unbound("c")) as ctx:
-            assert await ctx.resolve(seen) == ("scope", "d", None)
+    async with (
+        Scope(tags=[bound("scope")]) as scope,
+        scope.create_context(bound("c"), default("c"), unbound("c")) as ctx,
+    ):
+        assert await ctx.resolve(seen) == ("scope", "d", None)
 
 
 def test_a6_refused_dependencies() -> None:
@@ -300,7 +305,7 @@ async def test_a8_failing_clean_ups() -> None:
         with pytest.raises(ValueError, match="first") as caught:
             await scope.close()
     assert caught.value is first
-    assert ["ValueError: second"] == [note.splitlines()[-1] for note in first.__notes__]
+    assert [note.splitlines()[-1] for note in first.__notes__] == ["ValueError: second"]
     assert log == ["top", "middle", "bottom"]
 
 
@@ -323,7 +328,7 @@ async def test_a8_a_generator_yields_once() -> None:
 
     @atom
     async def never() -> AsyncIterator[int]:
-        for each in ():
+        for each in NOTHING:
             yield each
 
     scope = Scope()

@@ -96,7 +96,7 @@ async def test_x1_a_failed_commit_is_seen() -> None:
 
 
 async def test_x1_changing_the_result() -> None:
-    """`wrap_exec` may change the result, raise, or not call `next`; the context is closed anyway."""
+    """`wrap_exec` may change the result, raise, or not call `next`: the context closes anyway."""
     log: Log = []
     outcomes: list[Outcome] = []
 
@@ -121,7 +121,7 @@ async def test_x1_changing_the_result() -> None:
                 outcomes.append(outcome)
 
     @flow
-    async def logs(ctx: Context[int]) -> int:
+    async def logs(ctx: Context[int]) -> object:
         log.append(ctx.input)
         return ctx.input // (ctx.input != 5)
 
@@ -129,18 +129,16 @@ async def test_x1_changing_the_result() -> None:
         assert await scope.run(logs, 1) == 11
         with pytest.raises(ValueError, match="refused"):
             await scope.run(logs, 2)
-        result: object = await scope.run(logs, 3)
-        assert result == "instead"
+        assert await scope.run(logs, 3) == "instead"
         with pytest.raises(Closed):
             await scope.run(logs, 4)
-        result = await scope.run(logs, 5)
-        assert result == "saved"
+        assert await scope.run(logs, 5) == "saved"
     assert log == [1, 4, 5]
     assert [each.ok for each in outcomes] == [True, False, True, True, False]
 
 
 async def test_x2_wrap_resolve() -> None:
-    """`wrap_resolve` is called when a factory runs, after its dependencies, not for cached values."""
+    """`wrap_resolve` is called when a factory runs, after its dependencies, not for made values."""
     log: Log = []
 
     class Resolves(Extension):
@@ -196,10 +194,13 @@ async def test_x2_a_stream_is_enclosed_as_a_whole() -> None:
             assert call.streaming
             return await super().wrap_exec(call, next)
 
-    async with Scope(extensions=[Streams(log, "a")]) as scope, scope.create_context() as ctx:
-        async with ctx.stream(numbers, 1) as items:
-            async for item in items:
-                log.append(item)
+    async with (
+        Scope(extensions=[Streams(log, "a")]) as scope,
+        scope.create_context() as ctx,
+        ctx.stream(numbers, 1) as items,
+    ):
+        async for item in items:
+            log.append(item)
     assert log == ["a before", "open", 1, 2, "release", "a after"]
 
 

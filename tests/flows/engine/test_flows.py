@@ -95,7 +95,7 @@ async def test_f2_a_value_of_another_type() -> None:
     """A value of another type is an InvalidInput that names both types."""
     async with Scope() as scope:
         with pytest.raises(InvalidInput) as caught:
-            await scope.run(say, {"text": "x"})  # type: ignore[call-overload]
+            await scope.run(say, {"text": "x"})  # type: ignore[misc]
     error = caught.value
     assert (error.flow, error.path, error.reason) == ("say", "$", "Expected `Say`, got `dict`")
 
@@ -299,7 +299,7 @@ class NoSignature:
     def __call__(self) -> None: ...
 
 
-def test_f6_definitions_are_checked() -> None:
+def test_f6_definitions_are_checked() -> None:  # noqa: C901 - a list of what cannot work
     """What cannot work is refused by the decorator, naming the function and the parameter."""
     some = Tag[int]("some")
 
@@ -462,7 +462,7 @@ async def test_f8_what_a_flow_carries() -> None:
         return number
 
     @flow
-    async def untyped(ctx: Context[None]):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    async def untyped(ctx: Context[None]):  # type: ignore[no-untyped-def]
         return 1
 
     assert (f.name, f.input_type, f.output_type, f.faults) == ("other", Say, int, ())
@@ -479,7 +479,7 @@ async def test_f9_a_returned_stream() -> None:
     async def items() -> AsyncIterator[int]:
         yield 1
 
-    with pytest.raises(InvalidDefinition, match="annotated.*outlive"):
+    with pytest.raises(InvalidDefinition, match=r"annotated.*outlive"):
 
         @flow
         async def annotated(ctx: Context[None]) -> AsyncIterator[int]:
@@ -490,7 +490,7 @@ async def test_f9_a_returned_stream() -> None:
         return items()
 
     async with Scope() as scope:
-        with pytest.raises(InvalidDefinition, match="hidden.*outlive"):
+        with pytest.raises(InvalidDefinition, match=r"hidden.*outlive"):
             await scope.run(hidden)
 
 

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from flows.engine import Atom, Context, Flow, Resource, Scope, atom, flow, need, resource
 
 Kind = Literal["atom", "resource", "exec"]
+Fails = Literal["never", "before", "after"]
 ORDER: tuple[Kind, ...] = ("atom", "resource", "exec")
+FAILS: tuple[Fails, ...] = ("never", "never", "never", "never", "never", "before", "after")
 
 
 @dataclass
@@ -28,7 +30,7 @@ class Plan:
     is_async: bool
     needs: list[int]
     waits: int
-    fails: Literal["never", "before", "after"]
+    fails: Fails
 
 
 @dataclass
@@ -69,7 +71,7 @@ def cases(draw: st.DrawFn) -> Case:
     count = draw(st.integers(1, 30))
     kinds = sorted(draw(st.lists(st.sampled_from(ORDER), min_size=count, max_size=count)))
     kinds.sort(key=ORDER.index)
-    fails = st.sampled_from(["never"] * 6 + ["before", "after"])
+    fails = st.sampled_from(FAILS)
     nodes = [
         Plan(
             kind,

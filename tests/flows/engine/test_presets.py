@@ -125,7 +125,7 @@ async def test_p2_a_flow_by_a_function() -> None:
         with pytest.raises(InvalidInput, match="story: Expected `int`, got `str`"):
             await scope.run_raw(story, "x")
         with pytest.raises(InvalidInput):
-            await scope.run(story, "x")  # type: ignore[call-overload]
+            await scope.run(story, "x")  # type: ignore[misc]
     assert calls == [(story, "story")] * 4
     fakes: list[Any] = [with_marker, same_shape]
     for function, expected in zip(fakes, [(1, 4), (4, 4)], strict=True):
@@ -139,9 +139,12 @@ async def test_p2_a_streaming_flow() -> None:
     async def fake(ctx: Context[int]) -> AsyncIterator[int]:
         yield -ctx.input
 
-    async with Scope(presets=[preset(numbers, fake)]) as scope, scope.create_context() as ctx:
-        async with ctx.stream(numbers, 1) as items:
-            assert [item async for item in items] == [-1]
+    async with (
+        Scope(presets=[preset(numbers, fake)]) as scope,
+        scope.create_context() as ctx,
+        ctx.stream(numbers, 1) as items,
+    ):
+        assert [item async for item in items] == [-1]
 
 
 async def test_p3_the_last_one_wins() -> None:

@@ -15,11 +15,12 @@ from flows.engine import (
     Port,
 )
 
-NAMES = """
-    atom resource flow Port Tag need maybe every typed preset Scope Context Handle Extension Call
-    Outcome Atom Resource Flow Graph graph EngineError InvalidDefinition MissingDependency
-    DependencyCycle InvalidInput Closed
-""".split()
+NAMES = [
+    *("atom", "resource", "flow", "Port", "Tag", "need", "maybe", "every", "typed", "preset"),
+    *("Scope", "Context", "Handle", "Extension", "Call", "Outcome", "Atom", "Resource", "Flow"),
+    *("Graph", "graph", "EngineError", "InvalidDefinition", "MissingDependency"),
+    *("DependencyCycle", "InvalidInput", "Closed"),
+]
 
 
 def test_the_names() -> None:

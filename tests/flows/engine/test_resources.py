@@ -21,6 +21,8 @@ from flows.engine.nodes import Node
 
 Log = list[Any]
 
+NOTHING: tuple[int, ...] = ()
+
 
 async def test_r1_one_per_boundary() -> None:
     """All executions of a boundary share a resource; a nested boundary has its own."""
@@ -131,8 +133,8 @@ async def test_r1_concurrent_askers_of_a_failure() -> None:
         raise error
 
     async with Scope() as scope, scope.create_context() as ctx:
-        uses = (ctx.resolve(thing), ctx.resolve(thing))
-        assert await asyncio.gather(*uses, return_exceptions=True) == [error, error]
+        uses = [ctx.resolve(thing), ctx.resolve(thing)]
+        assert [error, error] == list[object](await asyncio.gather(*uses, return_exceptions=True))
 
 
 async def test_r2_one_per_execution() -> None:
@@ -239,7 +241,7 @@ async def test_r4_a_generator_without_a_yield(asked: str) -> None:
     @resource
     async def empty() -> AsyncIterator[int]:
         tries.append("try")
-        for each in ():
+        for each in NOTHING:
             yield each
 
     @flow
@@ -269,8 +271,8 @@ async def test_r4_concurrent_failures_at_first_use() -> None:
         return thing
 
     async with Scope() as scope, scope.create_context() as ctx:
-        uses = (ctx.exec(get), ctx.exec(get))
-        assert await asyncio.gather(*uses, return_exceptions=True) == [error, error]
+        uses = [ctx.exec(get), ctx.exec(get)]
+        assert [error, error] == list[object](await asyncio.gather(*uses, return_exceptions=True))
 
 
 @pytest.mark.parametrize("first", ["above", "below"])

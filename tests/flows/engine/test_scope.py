@@ -616,7 +616,7 @@ async def test_s6_cycles_of_resources_at_run_time() -> None:
     async def uses_two(ctx: Context[None], *, two: Any = need(two)) -> None: ...
 
     async with Scope() as scope, asyncio.timeout(5):
-        ctx = scope.create_context(boundary(lambda: ctx))
+        ctx: Context[None] = scope.create_context(boundary(lambda: ctx))
         both = await asyncio.gather(ctx.exec(uses_one), ctx.exec(uses_two), return_exceptions=True)
         assert [type(each) for each in both] == [DependencyCycle] * 2
         await ctx.close()
@@ -642,7 +642,7 @@ async def test_s6_waiting_is_no_cycle() -> None:
         return sum(await asyncio.gather(scope.resolve(slow), scope.resolve(between)))
 
     async with scope, asyncio.timeout(5):
-        assert await asyncio.gather(scope.resolve(top), scope.resolve(slow)) == [2, 1]
+        assert (await scope.resolve(top), await scope.resolve(slow)) == (2, 1)
 
 
 def test_s7_another_loop() -> None:

@@ -76,7 +76,7 @@ async def test_m1_reading() -> None:
             assert [item async for item in items] == [1]
             assert LOG[-1] == "end"
         assert LOG[-1] == "commit"
-    assert OUTCOMES == [Outcome(ok=True, error=None, cancelled=False)]
+    assert [Outcome(ok=True, error=None, cancelled=False)] == OUTCOMES
 
 
 async def test_m1_by_a_handle_and_from_raw() -> None:
@@ -118,12 +118,12 @@ async def test_m2_leaving_by_an_error_or_cancellation() -> None:
     for error in (KeyError("reader"), asyncio.CancelledError()):
         LOG.clear()
         async with Scope() as scope, scope.create_context() as ctx:
-            with pytest.raises(type(error)) as caught:
+            with pytest.raises(type(error)) as caught:  # noqa: PT012
                 async with ctx.stream(count, 3) as items:
                     await anext(items)
                     raise error
             assert caught.value is error
-        assert LOG == ["yield 0", "end", type(error).__name__]
+        assert ["yield 0", "end", type(error).__name__] == LOG
         assert OUTCOMES.pop().error is error
 
 
@@ -167,7 +167,7 @@ async def test_m2_failures_of_leaving_early() -> None:
 
 
 async def test_m3_the_wrong_way() -> None:
-    """`exec` of a streaming flow and `stream` of an ordinary one are refused with the right hint."""
+    """`exec` of a streaming flow and `stream` of an ordinary one are refused with a hint."""
     async with Scope() as scope, scope.create_context() as ctx:
         with pytest.raises(InvalidDefinition, match=r"count: .*ctx\.stream"):
             await ctx.exec(count, 1)
@@ -181,7 +181,7 @@ async def test_m4_an_error_half_way() -> None:
     """An error half-way reaches the reader, and fails the context."""
     async with Scope() as scope, scope.create_context() as ctx:
         read: list[int] = []
-        with pytest.raises(ValueError, match="three") as caught:
+        with pytest.raises(ValueError, match="three") as caught:  # noqa: PT012
             async with ctx.stream(count, 9) as items:
                 async for item in items:
                     read.append(item)  # noqa: PERF401
@@ -192,11 +192,10 @@ async def test_m4_an_error_half_way() -> None:
 
 async def test_m4_an_error_that_the_reader_handles() -> None:
     """A reader that handles the error goes on; the stream's context has failed all the same."""
-    async with Scope() as scope, scope.create_context() as ctx:
-        async with ctx.stream(count, 9) as items:
-            with pytest.raises(ValueError, match="three"):
-                async for _ in items:
-                    pass
+    async with Scope() as scope, scope.create_context() as ctx, ctx.stream(count, 9) as items:
+        with pytest.raises(ValueError, match="three"):
+            async for _ in items:
+                pass
     assert LOG[-1] == "ValueError"
     assert not OUTCOMES[0].ok
 
