@@ -1,27 +1,24 @@
 """A context: one request's or one execution's lifetime."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextvars import Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from flows.engine.closing import (
     ENDED,
-    Abandoned,
     Undo,
     refuse,
     release,
     release_all,
     runs_in,
-    until,
     worst,
 )
-from flows.engine.errors import Closed, EngineError
+from flows.engine.errors import Closed
 from flows.engine.execution import perform, run
-from flows.engine.extension import Outcome
 from flows.engine.nodes import (
     CLOSED,
     CLOSING,
@@ -35,9 +32,9 @@ from flows.engine.nodes import (
     Resource,
     Tag,
     level,
-)  # fmt: skip
-from flows.engine.waiting import CURRENT, enclosing
-from flows.engine.work import Work, settle
+)
+from flows.engine.waiting import CURRENT, refuse_from_within
+from flows.engine.work import OnClose, Rest, Work, settle
 
 if TYPE_CHECKING:
     from flows.engine.handles import Handle
@@ -48,40 +45,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 InputT = TypeVar("InputT", covariant=True)
 I = TypeVar("I")  # noqa: E741
-HandleI = TypeVar("HandleI", contravariant=True)
 O = TypeVar("O")  # noqa: E741
-S = TypeVar("S")
-
-OnClose = Callable[[Outcome], Awaitable[None] | None]
-
-
-class Rest(Struct, eq=False):
-    """What most contexts never have."""
-
-    spawned: "dict[Work[Any], None]" = field(default_factory=dict["Work[Any]", None])
-    nested: "dict[Context[Any], None]" = field(default_factory=dict["Context[Any]", None])
-    callbacks: list[OnClose] = field(default_factory=list[OnClose])
-    #: Those who wait for what is being opened, and whom that waits for in turn.
-    waiters: list[asyncio.Future[Exception | None]] = field(
-        default_factory=list[asyncio.Future[Exception | None]]
-    )
-    waits_for: "list[Context[Any]]" = field(default_factory=list["Context[Any]"])
-    idle: asyncio.Event | None = None
-    closed: asyncio.Event | None = None
-
-    def wake(self, failure: BaseException | None) -> None:
-        """Tell those who wait for what was being opened. A cancellation is not theirs."""
-        waiters, self.waiters = self.waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(failure if isinstance(failure, Exception) else None)
 
 
 class Context(Struct, Generic[InputT], eq=False, weakref=True):
-    """One request's lifetime (a boundary), or one execution's within it.
-
-    A struct, for it is made twice a request. What follows `parent` is the engine's own.
-    """
+    """One request's lifetime (a boundary), or one execution's. The engine's own from `scope` on."""
 
     input: InputT
     parent: "Context[Any] | None"
@@ -109,11 +77,6 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
     def name(self) -> str:
         """The flow's name, unless the execution was given another; a boundary is a `context`."""
         return self.called or (self.flow.name if self.flow is not None else "context")
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether everything in it has ended."""
-        return self.state == CLOSED
 
     # -- opening what is below it ----------------------------------------------------------------
 
@@ -162,30 +125,20 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         return run(self.child(flow, None, tags, name), raw)
 
     def stream(
-        self,
-        flow: Flow[I, AsyncIterator[O]],
-        input: I,
-        *,
-        tags: Iterable[Bound] = (),
-        name: str | None = None,
+        self, flow: Flow[I, AsyncIterator[O]], input: I, *, tags: Iterable[Bound] = ()
     ) -> "Stream[O]":
         """Read a streaming flow: `async with ctx.stream(flow, input) as items`."""
         from flows.engine.streams import Stream
 
-        return Stream(self.child(flow, input, tags, name))
+        return Stream(self.child(flow, input, tags, None))
 
     def stream_raw(
-        self,
-        flow: Flow[Any, AsyncIterator[O]],
-        raw: Any,
-        *,
-        tags: Iterable[Bound] = (),
-        name: str | None = None,
+        self, flow: Flow[Any, AsyncIterator[O]], raw: Any, *, tags: Iterable[Bound] = ()
     ) -> "Stream[O]":
         """The same with an input that is parsed first; InvalidInput if it cannot be."""
         from flows.engine.streams import Stream
 
-        return Stream(self.child(flow, None, tags, name), raw)
+        return Stream(self.child(flow, None, tags, None), raw)
 
     @overload
     def spawn(
@@ -285,21 +238,10 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         if self.state == CLOSING:
             await self.closing().wait()
             return
-        self.refuse_from_within()
+        refuse_from_within(self)
         final = await self.shut(error)
         if final is not error and final is not None:
             raise final
-
-    def refuse_from_within(self) -> None:
-        """Raise rather than wait for oneself."""
-        for frame in enclosing():
-            above: Context[Any] | None = frame
-            while above is not None:
-                if above is self:
-                    raise EngineError(
-                        f"{self!r} cannot be closed from within {frame!r}: it would wait for it"
-                    )
-                above = above.parent
 
     async def shut(self, error: BaseException | None) -> BaseException | None:
         """Close an open context and give the error there is in the end: `error` or a worse one."""
@@ -321,14 +263,6 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
             (self.scope.contexts if self.parent is None else self.parent.more().nested).pop(self, 0)
         if self.rest is not None and self.rest.closed is not None:
             self.rest.closed.set()
-
-    async def abandon(self) -> BaseException | None:
-        """Close what somebody left open, as cancelled; what failed in it."""
-        if self.state == OPEN:
-            gone = Abandoned()
-            final = await self.shut(gone)
-            return gone.failure if final is gone else final
-        return await until(self.closing()) if self.state == CLOSING else None
 
     def closing(self) -> asyncio.Event:
         """Set once it is closed."""

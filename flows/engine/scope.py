@@ -1,12 +1,12 @@
 """A scope: the application's lifetime."""
 
 import asyncio
-import contextvars
 from collections.abc import Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, overload
 
-from flows.engine.closing import Undo, release, runs_in, until, worst
+from flows.engine.atoms import Atoms
+from flows.engine.closing import runs_in, until, worst
 from flows.engine.context import Context
 from flows.engine.errors import Closed, EngineError, InvalidDefinition
 from flows.engine.execution import perform, run
@@ -32,10 +32,10 @@ from flows.engine.nodes import (
     level,
 )
 from flows.engine.presets import Given, Preset, substitutes
-from flows.engine.resources import build, home_of, supply
-from flows.engine.waiting import CURRENT, enclosing, until_done, until_made
+from flows.engine.resources import home_of, supply
+from flows.engine.waiting import enclosing
 from flows.engine.wiring import Plan, Wirings, reader
-from flows.engine.work import merged
+from flows.engine.work import abandon, merged
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741
@@ -76,9 +76,7 @@ class Scope:
             watched=self.resolves is not None,
         )
         self.plans: dict[Flow[Any, Any] | None, Plan] = {}
-        self.values: dict[Node, Any] = {}
-        self._making: dict[Atom[Any], tuple[asyncio.Task[None], Context[Any]]] = {}
-        self._ledger: list[tuple[Undo, contextvars.Context]] = []
+        self.atoms = Atoms(self)
         self.contexts: dict[Context[Any], None] = {}
         self._runs = 0
         self._state = NEW
@@ -158,7 +156,7 @@ class Scope:
         self._require(OPEN, STARTING, CLOSING)
         if not is_atom(node):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidDefinition(repr(node), "is no atom: a context resolves it")
-        value: T = await self._atom(self.wirings.stand_in(node))
+        value: T = await self.atoms.value(self.wirings.stand_in(node))
         return value
 
     def check(
@@ -194,62 +192,12 @@ class Scope:
             return reader(Want(node.name, "need", node))(context)
         found = self.wirings.stand_in(node)
         if isinstance(found, Given) or is_atom(found):
-            return await self._atom(found)
+            return await self.atoms.value(found)
         assert is_resource(found)  # noqa: S101 - nothing else is left
         recipe = self.wirings.recipe(found)
         await supply(recipe, context, maker)
         home = (context.boundary or context) if found.per == "context" else home_of(found, context)
         return home.made(found)
-
-    # -- atoms -----------------------------------------------------------------------------------
-
-    async def _atom(self, found: Node | Given) -> Any:
-        if isinstance(found, Given):
-            return found.value
-        assert is_atom(found)  # noqa: S101
-        if found not in self.values:
-            self.wirings.below(found)
-            await self.make([found])
-        return self.values[found]
-
-    async def make(self, atoms: Iterable[Atom[Any]]) -> dict[Node, Any]:
-        """Make those of the atoms that are not there yet, at the same time; all values."""
-        missing = [each for each in atoms if each not in self.values]
-        if missing:
-            makings = dict(self._making.get(each) or self._begin(each) for each in missing)
-            try:
-                await until_made(makings)
-            except asyncio.CancelledError:
-                if self._state in (RELEASING, CLOSED) and any(each.cancelled() for each in makings):
-                    raise Closed("The scope") from None
-                raise
-        return self.values
-
-    def _begin(self, atom: Atom[Any]) -> tuple[asyncio.Task[None], Context[Any]]:
-        self._require(OPEN, STARTING, CLOSING)
-        maker: Context[Any] = Context(None, None, self, None, None, None, None, opening=atom)
-        # A context of the scope's, not of who happens to be the first to ask.
-        ambient = self._ambient.copy()
-        task = self._loop.create_task(self._make(atom, maker, ambient), context=ambient)
-        task.add_done_callback(_retrieve)
-        self._making[atom] = task, maker
-        return task, maker
-
-    async def _make(
-        self, atom: Atom[Any], maker: Context[Any], ambient: contextvars.Context
-    ) -> None:
-        CURRENT.set(maker)
-        wiring = self.wirings.of(atom)
-        acquired: list[Undo] = []
-        try:
-            values = await self.make(each for _, each in wiring.atoms)
-            arguments = {name: values[each] for name, each in wiring.atoms}
-            call = build if self.resolves is None else self.resolves.build
-            self.values[atom] = await call(wiring, arguments, acquired)
-            self._ledger += ((undo, ambient) for undo in acquired)
-        finally:
-            maker.state = CLOSED_CONTEXT
-            del self._making[atom]
 
     # -- its beginning and end -------------------------------------------------------------------
 
@@ -257,7 +205,7 @@ class Scope:
         if self._state is not NEW:
             raise EngineError(f"A scope is entered once, and this one is {self._state}")
         self._loop = asyncio.get_running_loop()
-        self._ambient = contextvars.copy_context()
+        self.atoms.open()
         self._state = STARTING
         for extension in self._extensions:
             try:
@@ -307,9 +255,9 @@ class Scope:
             self._idle = asyncio.Event()
             error = merged(error, await until(self._idle))
         for context in reversed(list(self.contexts)):
-            error = merged(error, await context.abandon())
+            error = merged(error, await abandon(context))
         self._state = RELEASING
-        error = await self._release(error)
+        error = await self.atoms.close(error)
         while self._started:
             try:
                 await self._started.pop().stop(self)
@@ -320,27 +268,8 @@ class Scope:
             self._closed.set()
         return error
 
-    async def _release(self, error: BaseException | None) -> BaseException | None:
-        for task, _ in list(self._making.values()):
-            task.cancel()
-            error = merged(error, await until_done(task))
-        while self._ledger:
-            undo, ambient = self._ledger.pop()
-            try:
-                # Its clean-up finds the contextvars that its factory had.
-                await self._loop.create_task(release(undo, None), context=ambient)
-            except BaseException as later:
-                error = worst(error, later)
-        return error
-
     def _require(self, *states: str) -> None:
         if self._state not in states:
             raise Closed(f"The scope, which is {self._state},")
         if asyncio.get_running_loop() is not self._loop:
             raise EngineError("A scope belongs to one event loop; this one was entered in another")
-
-
-def _retrieve(task: asyncio.Task[None]) -> None:
-    # Whoever waited has seen the error; without waiters, the next use meets it again.
-    if not task.cancelled():
-        task.exception()

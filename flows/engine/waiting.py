@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
 
-from flows.engine.errors import DependencyCycle
+from flows.engine.errors import DependencyCycle, EngineError
+from flows.engine.nodes import CLOSED
 
 if TYPE_CHECKING:
     from flows.engine.context import Context
@@ -20,10 +21,20 @@ def enclosing() -> "Iterator[Context[Any]]":
     """The executions that the running code belongs to and that still run, innermost first."""
     frame = CURRENT.get()
     while frame is not None:
-        if not frame.is_closed:
+        if frame.state != CLOSED:
             yield frame
         before = frame.outer.old_value if frame.outer is not None else None
         frame = None if before is Token.MISSING else before
+
+
+def refuse_from_within(context: "Context[Any]") -> None:
+    """Raise if the running code belongs to `context`: closing it would wait for itself."""
+    for frame in enclosing():
+        above: Context[Any] | None = frame
+        while above is not None:
+            if above is context:
+                raise EngineError(f"{context!r} cannot be closed from within {frame!r}")
+            above = above.parent
 
 
 @contextmanager

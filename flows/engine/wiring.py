@@ -82,7 +82,7 @@ class Recipe(Struct, eq=False):
 
     async def prepare(self, scope: "Scope") -> None:
         """Make the atoms that are needed."""
-        values = await scope.make([atom for part in self.parts for _, atom in part.atoms])
+        values = await scope.atoms.make([atom for part in self.parts for _, atom in part.atoms])
         for part in self.parts:
             made = {name: values[atom] for name, atom in part.atoms}
             part.function, part.atoms = with_defaults(part.function, made), ()

@@ -3,17 +3,44 @@
 import asyncio
 import contextvars
 import inspect
-from collections.abc import Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from flows.engine.closing import until, worst
+from msgspec import Struct, field
+
+from flows.engine.closing import Abandoned, until, worst
 from flows.engine.extension import Outcome
+from flows.engine.nodes import CLOSING, OPEN
 from flows.engine.waiting import CURRENT, until_done
 
 if TYPE_CHECKING:
     from flows.engine.context import Context
 
 T = TypeVar("T")
+
+OnClose = Callable[[Outcome], Awaitable[None] | None]
+
+
+class Rest(Struct, eq=False):
+    """What most contexts never have."""
+
+    spawned: "dict[Work[Any], None]" = field(default_factory=dict["Work[Any]", None])
+    nested: "dict[Context[Any], None]" = field(default_factory=dict["Context[Any]", None])
+    callbacks: list[OnClose] = field(default_factory=list[OnClose])
+    #: Those who wait for what is being opened, and whom that waits for in turn.
+    waiters: list[asyncio.Future[Exception | None]] = field(
+        default_factory=list[asyncio.Future[Exception | None]]
+    )
+    waits_for: "list[Context[Any]]" = field(default_factory=list["Context[Any]"])
+    idle: asyncio.Event | None = None
+    closed: asyncio.Event | None = None
+
+    def wake(self, failure: BaseException | None) -> None:
+        """Tell those who wait for what was being opened. A cancellation is not theirs."""
+        waiters, self.waiters = self.waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(failure if isinstance(failure, Exception) else None)
 
 
 class Work(Generic[T]):
@@ -64,7 +91,7 @@ async def settle(context: "Context[Any]", error: BaseException | None) -> BaseEx
         rest.idle = asyncio.Event()
         error = merged(error, await until(rest.idle))
     for nested in reversed(list(rest.nested)):
-        error = merged(error, await nested.abandon())
+        error = merged(error, await abandon(nested))
     while rest.callbacks:
         try:
             answer = rest.callbacks.pop()(Outcome.of(error))
@@ -73,6 +100,15 @@ async def settle(context: "Context[Any]", error: BaseException | None) -> BaseEx
         except BaseException as later:
             error = worst(error, later)
     return error
+
+
+async def abandon(context: "Context[Any]") -> BaseException | None:
+    """Close what somebody left open, as cancelled; what failed in it."""
+    if context.state == OPEN:
+        gone = Abandoned()
+        final = await context.shut(gone)
+        return gone.failure if final is gone else final
+    return await until(context.closing()) if context.state == CLOSING else None
 
 
 def merged(error: BaseException | None, later: BaseException | None) -> BaseException | None:
