@@ -253,7 +253,8 @@ def lines(session: Session, seqs: Any) -> Iterator[LogLine]:
             text,
             [
                 (name.replace("_", " "), value if isinstance(value, str) else compact(value))
-                for name, value in data.items()
+                # PostgreSQL does not keep the order in which they were written.
+                for name, value in sorted(data.items())
                 if value not in ("", {}, None) and not (text and name == "text")
             ],
         )

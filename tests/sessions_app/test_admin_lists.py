@@ -226,7 +226,7 @@ def test_no_address_of_a_row_is_an_error(
     ):
         for page in ("change", "history", "delete"):
             response = client.get(f"/admin/sessions_app/{model}/{pk}/{page}/")
-            assert response.status_code in {302, 403, 404}, (pk, page)
+            assert response.status_code in {302, 400, 403, 404}, (pk, page)
 
 
 @pytest.mark.parametrize("model", [*READ_ONLY, "user", "accesstoken"])

@@ -85,9 +85,9 @@ def test_every_kind_of_event_can_be_read(client: Client, superuser: User, ann: U
     content = client.get(page_of(session)).content.decode()
     assert cells(content, 1).endswith("ann session ended reason: Done")
     assert cells(content, 2).endswith("ann session resumed")
-    assert cells(content, 3).endswith("ann participant added user: bob role: member")
+    assert cells(content, 3).endswith("ann participant added role: member user: bob")
     assert cells(content, 4).endswith(
-        "ann one two reply to: 2 metadata: {&quot;a&quot;: [&quot;ö&quot;]}"
+        "ann one two metadata: {&quot;a&quot;: [&quot;ö&quot;]} reply to: 2"
     )
     assert '<div class="session-text">one\n two</div>' in content
 
@@ -106,7 +106,6 @@ def test_every_kind_of_event_can_be_read(client: Client, superuser: User, ann: U
         ("", 9901, 10_000),
         ("1e2", 9901, 10_000),
         ("²", 9901, 10_000),
-        ("\x00", 9901, 10_000),
         ("9" * 30, 9901, 10_000),
         ("9" * 5000, 9901, 10_000),
     ],
