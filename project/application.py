@@ -9,9 +9,9 @@ from flows.atoms.announcer import announcer
 from flows.atoms.sessions import sessions
 from flows.atoms.watcher import watcher
 from flows.engine import Scope
-from project.composition import make_scope
 from sessions_app.adapters.wiring import door
 from sessions_app.protocol import PUBLIC
+from sessions_app.scope import make_scope
 
 Asgi: TypeAlias = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 

@@ -13,15 +13,18 @@ from sessions_app.adapters.wiring import hub_announcer, stored_sessions
 from sessions_app.extensions import CountExecutions, LogExecutions, TraceExecutions
 
 
-def make_scope() -> Scope:
-    """A scope on the database and the channel layer of the settings; to be opened and closed."""
+def make_scope(*more: Extension) -> Scope:
+    """A scope on the database and the channel layer of the settings; to be opened and closed.
+
+    `more` extensions are the outermost.
+    """
     return Scope(
         presets=[
             preset(sessions, stored_sessions),
             preset(announcer, hub_announcer),
             preset(limits, Limits(**settings.LIMITS, rate=Rate(**settings.RATE))),
         ],
-        extensions=extensions(),
+        extensions=[*more, *extensions()],
     )
 
 
