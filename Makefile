@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 	$(PYTHON) -m pip install -q -r requirements.txt -r requirements-dev.txt
 	@touch .venv
 
-.PHONY: check format lint types imports migrations test demo requirements
+.PHONY: check format lint types imports migrations test chaos demo requirements
 
 ## Everything CI checks: format, lint, types, import rules, migrations, tests.
 check: .venv lint types imports migrations test
@@ -33,6 +33,10 @@ migrations:
 
 test:
 	$(PYTHON) -m pytest
+
+## Break all there is, again and again, on both databases: twenty minutes. CHAOS="--seed 7 --runs 2".
+chaos: .venv
+	$(PYTHON) -m tests.faults $(CHAOS)
 
 ## A server to try out, on SQLite.
 demo: .venv
