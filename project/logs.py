@@ -3,6 +3,7 @@
 from typing import Any
 
 import structlog
+from structlog.dev import plain_traceback
 
 _SHARED: list[Any] = [
     structlog.stdlib.add_logger_name,
@@ -24,7 +25,8 @@ def logging_config(*, level: str, readable: bool) -> dict[str, Any]:
         cache_logger_on_first_use=True,
     )
     last = (
-        [structlog.dev.ConsoleRenderer(colors=False)]
+        # Plain tracebacks: rich ones show the values of variables, and so what people write.
+        [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain_traceback)]
         if readable
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
