@@ -44,9 +44,4 @@ demo: .venv
 
 ## Pin what requirements.in and requirements-dev.in name.
 requirements: .venv
-	$(PYTHON) -m piptools compile -q --no-header --no-emit-index-url --no-emit-options \
-		--no-emit-find-links --no-emit-trusted-host --strip-extras --annotation-style=line \
-		-o requirements.txt requirements.in
-	$(PYTHON) -m piptools compile -q --no-header --no-emit-index-url --no-emit-options \
-		--no-emit-find-links --no-emit-trusted-host --strip-extras --annotation-style=line \
-		-o requirements-dev.txt requirements-dev.in
+	$(PYTHON) tools/pin.py
