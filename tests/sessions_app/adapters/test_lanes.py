@@ -342,6 +342,23 @@ async def test_no_holes(database: str, node_of: Nodes) -> None:
     assert len({(each.session_id, each.seq) for each in announced}) == len(announced) == 304
 
 
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True, databases=["postgres"])
+async def test_the_lock_is_the_sequencer(postgres: str, node_of: Nodes) -> None:
+    """A session in which one node decides is not read for a decision by another one meanwhile."""
+    node, other = node_of(postgres), node_of(postgres)
+    id, gate = await node.begin(), Gate()
+    first = asyncio.create_task(node.decide(id, gate))
+    await gate.reached()
+    second = asyncio.create_task(other.say(id, "second"))
+    while not second.done() and not await node.log.run(is_waiting, postgres):
+        continue
+    assert not second.done()
+    gate.open()
+    assert await first == Committed(3, duplicate=False)
+    assert await second == Committed(4, duplicate=False)
+
+
 async def test_what_another_node_wrote(database: str, node_of: Nodes) -> None:
     """A lane that knows a session notices that it is not what it was."""
     node, other = node_of(database), node_of(database)
