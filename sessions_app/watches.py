@@ -40,6 +40,8 @@ class Cursor:
 
     def push(self, entry: Entry) -> None:
         """Send the entry after `position`, or fall behind."""
+        if entry.event.seq <= self.position:
+            return  # what it saw on another node arrives here only now
         if not self.send(entry):
             self.live = False
             self.watches.fall_behind(self)

@@ -235,6 +235,22 @@ async def test_watching_again_moves_the_position() -> None:
         await stage.connection.close()
 
 
+async def test_who_knows_more_than_the_process_is_told_nothing_twice() -> None:
+    """Who comes from another node may be ahead of what has arrived here, and then it arrives."""
+    async with Scope() as flows:
+        stage = Stage(flows)
+        await stage.watch(0)
+        await stage.peer.until(lambda peer: len(peer.frames) == 1)
+        stage.log.append(5)  # on another node, and the doorbell was lost
+        await stage.watch(5)
+        await stage.hub.check()
+        await stage.peer.until(lambda _: stage.hub.feeds[ID].position == 5)
+        stage.hub.committed(stage.log.append(1))
+        await stage.peer.until(lambda peer: peer.seqs[-1:] == [6])
+        assert stage.peer.seqs == [6]
+        await stage.connection.close()
+
+
 async def test_a_peer_that_takes_nothing_is_given_up() -> None:
     """Who takes not a byte for thirty seconds is closed 4008, with nothing of what was waiting."""
     async with Scope() as flows:
