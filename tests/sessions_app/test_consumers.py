@@ -189,7 +189,7 @@ async def test_there_is_one_place_for_sockets(
     assert (await client.handshake())["type"] == "websocket.close"
 
 
-# -- talking -----------------------------------------------------------------------------------------
+# -- talking -------------------------------------------------------------------------------------
 
 
 async def test_a_result_comes_before_the_event_of_it(
@@ -393,7 +393,7 @@ async def test_arrays_are_for_those_who_asked(
     await client.disconnect()
 
 
-# -- what is wrong -----------------------------------------------------------------------------------
+# -- what is wrong -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -265,6 +265,26 @@ def _session(session: Session | None) -> Session:
     return session
 
 
+async def test_snapshot(node: Node) -> None:
+    """Whatever is read in a snapshot, and when, is as of its first query."""
+    id = await node.begin()
+    session, gate = _session(await node.log.find(id)), Gate()
+
+    def twice() -> list[int]:
+        events = models.Event.objects.using(node.alias)
+        with snapshot(using=node.alias):
+            before = events.count()
+            gate(session)
+            return [before, events.count()]
+
+    reading = asyncio.create_task(node.log.run(twice))
+    await gate.reached()
+    await node.say(id, "x")
+    gate.open()
+    assert await reading == [2, 2]
+    assert len(await node.events(id)) == 3
+
+
 async def test_snapshot_leaves_nothing_behind(node: Node) -> None:
     """After a snapshot its thread writes as before, also when something went wrong in it."""
 
