@@ -274,6 +274,13 @@ def test_a_receipt_of_something_else(seq: int, instead: Kept, at: list[int]) -> 
     assert sorted(seq or 0 for seq, _ in found(receipts=receipts_but(seq, instead))) == at
 
 
+def test_a_receipt_in_a_hole() -> None:
+    """A receipt of an event that is missing is not taken for that of the next one."""
+    events = [each for each in EVENTS if each.seq != 5]
+    receipts = receipts_but(6, Kept("ann", "a2", 5))
+    assert [seq for seq, _ in found(events=events, receipts=receipts)] == [6, 5, 5, 6]
+
+
 def test_a_receipt_too_many() -> None:
     """A receipt of nothing is found, wherever it is said to belong."""
     for seq in (1, 4, 14, 15, 100):
