@@ -47,12 +47,14 @@ class Diary:
         self.failed_connections = 0
         self.close_codes: dict[int, int] = {}
         self.errors: dict[str, int] = {}
+        #: Calls without an answer when their connection ended: its code, and how old they were.
+        self.open_calls: list[tuple[int, float]] = []
         #: When events came, if that is asked for.
         self.told: list[Told] | None = None
 
-    def note_close(self, code: int | None) -> None:
+    def note_close(self, code: int) -> None:
         """A connection has ended."""
-        self.close_codes[code or 1006] = self.close_codes.get(code or 1006, 0) + 1
+        self.close_codes[code] = self.close_codes.get(code, 0) + 1
 
     def note_error(self, code: str) -> None:
         """A call was answered with an error."""
@@ -69,6 +71,9 @@ class Connection:
         #: Cleared: it reads nothing.
         self.reading = asyncio.Event()
         self.reading.set()
+        #: Set while there is no call without an answer.
+        self.idle = asyncio.Event()
+        self.idle.set()
         #: Set: what was watched before has been asked for and answered.
         self.settled = asyncio.Event()
         self._socket = socket
@@ -76,13 +81,13 @@ class Connection:
         self._heard = self._clock()
         self._asked_at = self._clock()
         self._outgoing: asyncio.Queue[str] = asyncio.Queue()
-        self._calls: dict[int, Callable[[dict[str, Any]], None]] = {}
+        self._calls: dict[int, tuple[float, Callable[[dict[str, Any]], None]]] = {}
         self._sent: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._next = 1
         self._asking: set[str] = set()
 
-    async def live(self) -> int | None:
+    async def live(self) -> int:
         """Serve until it ends; the close code."""
         for work in (self._write(), self._watch_over()):
             self._start(work)
@@ -98,7 +103,10 @@ class Connection:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        return self._socket.close_code
+        code, now = self._socket.close_code or 1006, self._clock()
+        ages = [now - since for since, _ in self._calls.values()]
+        self.client.diary.open_calls.extend((code, age) for age in ages)
+        return code
 
     async def close(self) -> None:
         """Leave, as the standard says."""
@@ -115,7 +123,8 @@ class Connection:
     def call(self, method: str, params: object, then: Callable[[dict[str, Any]], None]) -> None:
         """Ask something; `then` takes the reply, if one comes."""
         id_, self._next = self._next, self._next + 1
-        self._calls[id_] = then
+        self._calls[id_] = self._clock(), then
+        self.idle.clear()
         request = {"jsonrpc": "2.0", "id": id_, "method": method, "params": params}
         self._outgoing.put_nowait(json.dumps(request))
 
@@ -183,7 +192,10 @@ class Connection:
             case {"method": "unwatched", "params": {"session_id": session}}:
                 self._later(0.3, lambda: self.watch([session]))
             case {"id": int(id_)} if id_ in self._calls:
-                self._calls.pop(id_)(message)
+                _, then = self._calls.pop(id_)
+                then(message)
+                if not self._calls:
+                    self.idle.set()
 
     def forget(self, key: str) -> None:
         """A write was answered."""
@@ -245,6 +257,8 @@ class Client:
         self.connection: Connection | None = None
         #: Another device of the same user, which repeats some of what this one sends.
         self.twin: Client | None = None
+        #: Whether it waits to be sent away, instead of going when it is asked to.
+        self.stays = False
         self._token = person.token
         self._unanswered: dict[str, tuple[Attempt, str, dict[str, Any]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -313,13 +327,15 @@ class Client:
                 self.connection = None
 
     async def _leave(self, connection: Connection, replaced: Connection) -> None:
-        """Close the old connection when the new one watches what it did."""
+        """Close the old connection when the new one watches what it did, and all is answered."""
         await connection.settled.wait()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(replaced.idle.wait(), 5)
         await replaced.close()
 
     def move(self, connection: Connection) -> None:
         """Go elsewhere: the new connection is opened first."""
-        if self.connection is connection and not self._ending:
+        if self.connection is connection and not self._ending and not self.stays:
             self._open(connection)
 
     def welcome(self, connection: Connection) -> None:

@@ -201,34 +201,32 @@ class Stage:
         while (open_ := await self._unfinished()) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.25)
         self.diary.history.unfinished.extend(open_)
+        seats = await self._seats()
         for client in self.clients:
             if client.connection is not None:
                 for stream in client.connection.streams.values():
-                    stream.lasted = not await self._is_out(client.user, stream.session)
+                    stream.lasted = (client.user, stream.session) in seats
 
     async def _unfinished(self) -> list[str]:
-        heads = await self.heads()
+        heads, seats = await self.heads(), await self._seats()
         unanswered = [f"{each.name} {key}" for each in self.clients for key in each.unanswered]
         behind = [
             f"{client.name} in {session}, at {client.positions[session]} of {heads[session]}"
             for client in self.clients
             for session in client.positions
+            if (client.user, session) in seats
             if client.positions[session] < heads[session] or client.connection is None
-            if not await self._is_out(client.user, session)
         ]
         return unanswered + behind
 
-    async def _is_out(self, user: str, session: str) -> bool:
-        """Whether somebody takes no part in the session now, as the database says."""
-        name = next(name for name, id_ in self.sessions.items() if id_ == session)
-        if user != "member2":
-            return user not in CAST[name]
+    async def _seats(self) -> set[tuple[str, str]]:
+        """Who takes part in what now, as the database says."""
         found = await asyncio.to_thread(
             machines.rows_of, self.database_url,
-            "SELECT p.left_seq FROM sessions_app_participant p JOIN sessions_app_user u"
-            " ON u.id = p.user_id WHERE u.username = 'member2'",
+            "SELECT u.username, p.session_id FROM sessions_app_participant p"
+            " JOIN sessions_app_user u ON u.id = p.user_id WHERE p.left_seq IS NULL",
         )  # fmt: skip
-        return not found or found[0][0] is not None
+        return {(user, str(UUID(str(session)))) for user, session in found}
 
 
 async def end(node: Node) -> None:
