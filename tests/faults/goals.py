@@ -54,7 +54,7 @@ async def until(is_so: Callable[[], bool], seconds: float) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(seconds):
         while not is_so():  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.002)
 
 
 def say(*words: object) -> None:
@@ -167,9 +167,7 @@ async def drained(seed: int, sockets: int) -> None:
         say(f"  all watching elsewhere after {resumed:.1f} s, {there.memory() / 1e6:.0f} MB there")
         say(f"  closed with: {closed} (1000: the client had moved and left)")
         old = [age for code, age in left if age > CROSSING]
-        say(
-            f"  calls that crossed with the close: {len(left)}; of these older than {CROSSING} s: {len(old)}"
-        )
+        say(f"  calls without an answer: {len(left)}; those older than {CROSSING} s: {len(old)}")
         await conclude(stage, seed, took)
 
 
@@ -215,6 +213,8 @@ async def stalled(seed: int, events: int) -> None:
             began = time.monotonic()
             late = await _while_flooding(stage, prober, writers, hall, events)
             took = time.monotonic() - began
+            # Long enough to be given up (4008).
+            await asyncio.sleep(max(0, began + 36 - time.monotonic()))
             reading = time.monotonic()
             if sleeper.connection is not None:
                 sleeper.connection.reading.set()
