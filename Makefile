@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 	$(PYTHON) -m pip install -q -r requirements.txt -r requirements-dev.txt
 	@touch .venv
 
-.PHONY: check format lint types imports migrations test chaos demo requirements
+.PHONY: check format lint types imports migrations test coverage chaos demo requirements
 
 ## Everything CI checks: format, lint, types, import rules, migrations, tests.
 check: .venv lint types imports migrations test
@@ -33,6 +33,10 @@ migrations:
 
 test:
 	$(PYTHON) -m pytest
+
+## What the flows' own tests cover of them: everything.
+coverage: .venv
+	$(PYTHON) -m pytest -q tests/flows --cov=flows --cov-branch --cov-fail-under=100
 
 ## Break all there is, again and again, on both databases: twenty minutes. CHAOS="--seed 7 --runs 2".
 chaos: .venv

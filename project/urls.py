@@ -11,4 +11,5 @@ urlpatterns = [
     path("api/tickets/", views.tickets),
     path("healthz/live", views.live),
     path("healthz/ready", views.ready),
+    path("metrics", views.metrics),
 ]

@@ -5,12 +5,14 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import structlog
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import connection
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from flows.actor import Actor
 from flows.atoms.actor import actor
@@ -83,6 +85,14 @@ async def ready(request: HttpRequest) -> HttpResponse:
         except Unavailable:
             return _json({"status": "unavailable", "reason": "the database is away"}, status=503)
     return _json({"status": "ready"})
+
+
+@require_GET
+async def metrics(request: HttpRequest) -> HttpResponse:
+    """`GET /metrics`: what has been counted, for Prometheus; not there unless METRICS is on."""
+    if not settings.METRICS:
+        raise Http404
+    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 
 
 @asynccontextmanager

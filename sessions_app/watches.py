@@ -25,7 +25,18 @@ RETRY_EVERY = 1.0
 class Cursor:
     """A connection's place in one session: the seq of the last event that was sent."""
 
-    __slots__ = ("feed", "granted", "lagging", "live", "position", "replaying", "user", "watches")
+    __slots__ = (
+        "feed",
+        "granted",
+        "lagging",
+        "live",
+        "live_at",
+        "met",
+        "position",
+        "replaying",
+        "user",
+        "watches",
+    )
 
     def __init__(self, watches: "Watches", feed: Feed, user: str) -> None:
         self.watches = watches
@@ -34,6 +45,8 @@ class Cursor:
         self.position = 0
         self.granted = 0
         self.live = False
+        self.live_at = 0.0
+        self.met = False
         # Whether `live` is owed once it has caught up, and whether `lagging` was told.
         self.replaying = False
         self.lagging = False
@@ -69,6 +82,7 @@ class Cursor:
         if self.feed.position is None or self.position < self.feed.position:
             return False
         self.live = True
+        self.live_at = asyncio.get_running_loop().time()
         if self.replaying or self.lagging:
             self.replaying = self.lagging = False
             params = {"session_id": self.feed.session_id, "head": self.position}

@@ -44,6 +44,9 @@ class Reader(Protocol):
     live: bool
     #: The session's head when the right to read was checked last.
     granted: int
+    #: Since when it is live, on the loop's clock, and whether it was told who is here.
+    live_at: float
+    met: bool
 
     def push(self, entry: Entry) -> None:
         """Send the entry after the reader's position, or stop being live."""

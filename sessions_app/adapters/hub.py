@@ -18,6 +18,7 @@ import structlog
 from flows.errors import Unavailable
 from flows.events import Event
 from sessions_app.adapters.feed import Entry, Feed, Reader
+from sessions_app.adapters.presence import News, Presence, params_of
 from sessions_app.protocol import notification
 
 logger = structlog.get_logger(__name__)
@@ -28,6 +29,9 @@ GRACE = 0.040
 #: How often heads are compared with the database, in seconds, and how much that varies.
 CHECK_EVERY = 1.0
 CHECK_SPREAD = 0.2
+
+#: Who comes is told who is here after so long, in seconds: most who come stay no longer.
+MEET_AFTER = 1.0
 
 #: Groups are joined again every so many checks: after a Redis restart they may be empty.
 REJOIN_EVERY = 10
@@ -85,6 +89,7 @@ class Hub:
         self._rung = asyncio.Event()
         self._rung.set()
         self._closed = False
+        self._presence = Presence(self._now)
 
     # -- life --------------------------------------------------------------------------------
 
@@ -186,6 +191,8 @@ class Hub:
         feed = self.feeds[session_id]
         if not feed.readers and not feed.claims:
             del self.feeds[session_id]
+            if self._presence.forget(session_id):
+                self._announce(session_id, frozenset())
             if self._layer is not None and not self._closed:
                 self._spawn(self._part(session_id))
 
@@ -229,9 +236,13 @@ class Hub:
             await asyncio.sleep(CHECK_EVERY * random.uniform(1 - CHECK_SPREAD, 1 + CHECK_SPREAD))  # noqa: S311
             checks += 1
             try:
+                self.look_around()
                 await self.check()
             except Unavailable:
                 logger.warning("check_postponed")
+            except Exception:
+                # One check that fails must not be the last.
+                logger.exception("check_failed")
             if self._layer is not None and checks % REJOIN_EVERY == 0:
                 await self._join(list(self.feeds))
 
@@ -245,6 +256,37 @@ class Hub:
                 feed.known_head = max(feed.known_head, head)
                 if feed.behind:
                     self._repair_soon(feed, 0)
+
+    # -- who is here ----------------------------------------------------------------------------
+
+    def look_around(self) -> None:
+        """Tell those who watch who is here: newcomers after a while, the others when it changes."""
+        for session_id, feed in self.feeds.items():
+            users = frozenset(reader.user for reader in feed.readers)
+            news = self._presence.look(session_id, users)
+            told = [each for each in feed.readers if each.live and self._is_due(each, news)]
+            if told:
+                frame = notification("presence", params_of(session_id, news.here))
+                for reader in told:
+                    reader.note(frame, origin=None)
+            if news.announce is not None:
+                self._announce(session_id, news.announce)
+
+    def _is_due(self, reader: Reader, news: News) -> bool:
+        if reader.met:
+            return news.changed
+        reader.met = self._now() - reader.live_at >= MEET_AFTER
+        return reader.met
+
+    def _announce(self, session_id: UUID, users: frozenset[str]) -> None:
+        if self._layer is not None:
+            message = {"type": "doorbell", "node": self.node, "session_id": str(session_id)}
+            self._notes.append((session_id, {**message, "here": sorted(users)}))
+            self._wake_ringer()
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
     # -- the doorbell ------------------------------------------------------------------------------
 
@@ -319,6 +361,9 @@ class Hub:
         session_id = UUID(message["session_id"])
         if "note" in message:
             self._tell(session_id, message["note"], message["origin"])
+            return
+        if "here" in message:
+            self._presence.hear(session_id, message["node"], message["here"])
             return
         feed = self.feeds.get(session_id)
         if feed is None:

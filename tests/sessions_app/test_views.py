@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.test import AsyncClient
+from django.test import AsyncClient, override_settings
 
 from sessions_app.models import Event, Receipt, Session, Ticket, User
 from sessions_app.tokens import redeem_ticket
@@ -165,6 +165,17 @@ async def test_health_is_told_to_anybody_who_asks(path: str) -> None:
     """Whoever supervises the process learns that it lives and can serve; by GET only."""
     assert (await AsyncClient().get(path)).status_code == 200
     assert (await AsyncClient().post(path)).status_code == 405
+
+
+async def test_metrics_are_there_for_those_who_asked(tokens: dict[str, str]) -> None:
+    """What has been counted can be read where METRICS is on, and is not there where it is off."""
+    assert (await AsyncClient().get("/metrics")).status_code == 404
+    with override_settings(METRICS=True):
+        await post("list_sessions", token=tokens["ann"])
+        response = await AsyncClient().get("/metrics")
+    assert response.status_code == 200
+    text = response.content.decode()
+    assert 'flow_executions_total{flow="list_sessions",outcome="ok"}' in text
 
 
 @pytest.mark.parametrize("path", ["/api/flows/list_sessions/", "/api/tickets/"])

@@ -25,6 +25,8 @@ class Listener:
     user: str = "ann"
     live: bool = True
     granted: int = 0
+    live_at: float = 0.0
+    met: bool = False
     got: list[int] = field(default_factory=list)
     stopped: str | None = None
 

@@ -1,6 +1,7 @@
 """The hub: what is committed anywhere reaches those who watch here, whatever the doorbell does."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,7 +13,7 @@ from msgspec import UNSET
 from flows.errors import Unavailable
 from flows.events import Event
 from sessions_app.adapters.feed import Entry
-from sessions_app.adapters.hub import PAGE, Hub
+from sessions_app.adapters.hub import MEET_AFTER, PAGE, Hub
 
 ID = UUID("0197c5a0-0000-7000-8000-000000000001")
 
@@ -96,6 +97,8 @@ class Listener:
         self.user = user
         self.live = True
         self.granted = 0
+        self.live_at = 0.0
+        self.met = False
         self.got: list[int] = []
         self.notes: list[str] = []
         self.news = asyncio.Event()
@@ -291,3 +294,49 @@ async def test_what_is_waiting_is_rung_before_the_end() -> None:
     async with running(log, street) as hub:
         hub.committed(log.append())
     assert [message["head"] for message in street.sent] == [1]
+
+
+def here(listener: Listener) -> list[list[str]]:
+    """Who the listener was told is here, each time."""
+    told = [json.loads(note) for note in listener.notes]
+    return [each["params"]["here"] for each in told if each["method"] == "presence"]
+
+
+async def test_who_watches_learns_who_is_here_on_any_node() -> None:
+    """Newcomers are told who is here, the others when it changes; nobody twice the same."""
+    log, street = Log(), Street()
+    async with running(log, street) as one, running(log, street) as two:
+        ann, bob = await watch(one, log, "ann"), await watch(two, log, "bob")
+        for hub in (one, two):
+            hub.look_around()
+        assert (here(ann), here(bob)) == ([["ann"]], [["bob"]])
+        await settle()
+        for _ in range(3):
+            for hub in (one, two):
+                hub.look_around()
+        assert (here(ann)[1:], here(bob)[1:]) == ([["ann", "bob"]], [["ann", "bob"]])
+
+
+async def test_who_has_just_come_is_told_a_little_later() -> None:
+    """Nobody is told who is here before they have been live for a while."""
+    log = Log()
+    async with running(log) as hub:
+        listener = await watch(hub, log)
+        listener.live_at = asyncio.get_running_loop().time()
+        hub.look_around()
+        assert here(listener) == []
+        listener.live_at -= MEET_AFTER
+        hub.look_around()
+        assert here(listener) == [["ann"]]
+
+
+async def test_the_last_one_to_leave_a_node_is_told_to_the_others() -> None:
+    """A node on which nobody watches any more says so."""
+    log, street = Log(), Street()
+    async with running(log, street) as one, running(log, street) as two:
+        await watch(one, log, "ann")
+        bob = await watch(two, log, "bob")
+        two.look_around()
+        two.leave(ID, bob)
+        await settle()
+        assert [each["here"] for each in street.sent if "here" in each] == [["bob"], []]

@@ -79,8 +79,9 @@ def test_what_nobody_watches_is_not_kept() -> None:
     presence.hear(ID, "other", ["bob"])
     assert presence.rooms == {}
     presence.look(ID, users("ann"))
-    presence.forget_all_but([])
+    assert presence.forget(ID)
     assert presence.rooms == {}
+    assert not presence.forget(ID)
 
 
 def test_a_crowd_is_told_by_its_number() -> None:
