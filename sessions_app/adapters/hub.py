@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 import structlog
+from msgspec import Struct
 
 from flows.errors import Unavailable
 from flows.events import Event
@@ -26,15 +27,15 @@ logger = structlog.get_logger(__name__)
 #: A hole is usually another node's doorbell on its way: how long it may take, in seconds.
 GRACE = 0.040
 
-#: How often heads are compared with the database, in seconds, and how much that varies.
-CHECK_EVERY = 1.0
+#: How much the time between two checks varies.
 CHECK_SPREAD = 0.2
 
 #: Who comes is told who is here after so long, in seconds: most who come stay no longer.
 MEET_AFTER = 1.0
 
-#: Groups are joined again every so many checks: after a Redis restart they may be empty.
-REJOIN_EVERY = 10
+#: Events, and as many notes, that wait to be rung at most: a layer that hangs must cost no memory.
+#: What is not rung is found by the check.
+RING = 10_000
 
 #: Events travel with the doorbell up to this many bytes; larger ones are read from the log.
 DOORBELL_BYTES = 16_384
@@ -44,6 +45,17 @@ JOIN_TIMEOUT = 0.25
 
 #: Events in one read of the log.
 PAGE = 200
+
+
+class Pace(Struct, frozen=True, kw_only=True):
+    """How often the hub does what, in seconds."""
+
+    #: Heads are compared with the database.
+    check_every: float = 1.0
+    #: Groups are joined again: after a Redis restart they may be empty.
+    rejoin_every: float = 10.0
+    #: What the layer has not done by then has failed: one that hangs raises nothing by itself.
+    patience: float = 2.0
 
 
 class Log(Protocol):
@@ -76,14 +88,17 @@ def group_of(session_id: UUID) -> str:
 class Hub:
     """Feeds by session, the doorbell, and the check that makes the doorbell dispensable."""
 
-    def __init__(self, log: Log, layer: Layer | None) -> None:
+    def __init__(self, log: Log, layer: Layer | None, *, pace: Pace = Pace()) -> None:  # noqa: B008
         self.node = uuid4().hex[:12]
         self.feeds: dict[UUID, Feed] = {}
         self._log = log
         self._layer = layer
+        self._pace = pace
+        self._works = True
         self._channel: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._ring: dict[UUID, list[Event]] = {}
+        self._ring_size = 0
         self._notes: list[tuple[UUID, dict[str, Any]]] = []
         self._ringing = asyncio.Event()
         self._rung = asyncio.Event()
@@ -99,6 +114,8 @@ class Hub:
         if self._layer is not None:
             self._spawn(self._ring_forever(self._layer))
             self._spawn(self._listen_forever(self._layer))
+            # On its own: whatever the layer does, the check goes on.
+            self._spawn(self._rejoin_forever())
 
     async def close(self) -> None:
         """Ring what is left to ring, for a second at most, and stop."""
@@ -125,8 +142,9 @@ class Hub:
         for session_id, news in by_session.items():
             if feed := self.feeds.get(session_id):
                 self._offer(feed, news)
-            if self._layer is not None:
+            if self._layer is not None and self._ring_size < RING:
                 self._ring.setdefault(session_id, []).extend(news)
+                self._ring_size += len(news)
         self._wake_ringer()
 
     def seen(self, session_id: UUID, *, user: str, seq: int, origin: str | None) -> None:
@@ -143,7 +161,7 @@ class Hub:
 
     def _note(self, session_id: UUID, frame: str, origin: str | None) -> None:
         self._tell(session_id, frame, origin)
-        if self._layer is not None:
+        if self._layer is not None and len(self._notes) < RING:
             message = {"type": "doorbell", "node": self.node, "note": frame, "origin": origin}
             self._notes.append((session_id, {**message, "session_id": str(session_id)}))
             self._wake_ringer()
@@ -220,31 +238,33 @@ class Hub:
         try:
             await asyncio.sleep(delay)
             while feed.behind and feed.readers and feed.position is not None:
-                events = await self._log.read(feed.session_id, after=feed.position, limit=PAGE)
-                if not events:
-                    # The log was replaced under us: nothing to tell but what is in it.
-                    feed.known_head = feed.position
-                feed.offer(events)
+                before = feed.position
+                feed.offer(await self._log.read(feed.session_id, after=before, limit=PAGE))
+                if feed.position == before:
+                    # The log was replaced under us, or is damaged: there is no next event.
+                    logger.warning("log_has_a_hole", session_id=str(feed.session_id), after=before)
+                    feed.known_head = before
         except Unavailable:
             logger.warning("repair_postponed", session_id=str(feed.session_id))
         finally:
             feed.repairing = False
 
     async def _check_forever(self) -> None:
-        checks = 0
         while True:
-            await asyncio.sleep(CHECK_EVERY * random.uniform(1 - CHECK_SPREAD, 1 + CHECK_SPREAD))  # noqa: S311
-            checks += 1
+            spread = random.uniform(1 - CHECK_SPREAD, 1 + CHECK_SPREAD)  # noqa: S311
+            await asyncio.sleep(self._pace.check_every * spread)
             try:
-                self.look_around()
                 await self.check()
             except Unavailable:
                 logger.warning("check_postponed")
             except Exception:
                 # One check that fails must not be the last.
                 logger.exception("check_failed")
-            if self._layer is not None and checks % REJOIN_EVERY == 0:
-                await self._join(list(self.feeds))
+            try:
+                self.look_around()
+            except Exception:
+                # What others say of who is there must not keep events back.
+                logger.exception("look_around_failed")
 
     async def check(self) -> None:
         """Compare every watched session with the log, and repair what lags."""
@@ -279,7 +299,7 @@ class Hub:
         return reader.met
 
     def _announce(self, session_id: UUID, users: frozenset[str]) -> None:
-        if self._layer is not None:
+        if self._layer is not None and len(self._notes) < RING:
             message = {"type": "doorbell", "node": self.node, "session_id": str(session_id)}
             self._notes.append((session_id, {**message, "here": sorted(users)}))
             self._wake_ringer()
@@ -290,23 +310,39 @@ class Hub:
 
     # -- the doorbell ------------------------------------------------------------------------------
 
+    async def _rejoin_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._pace.rejoin_every)
+            await self._join(list(self.feeds))
+
     async def _join(self, session_ids: Sequence[UUID]) -> None:
-        if self._layer is None or self._channel is None:
-            return
         for session_id in session_ids:
-            if session_id in self.feeds:
-                await self._try(self._layer.group_add, group_of(session_id), self._channel)
+            if self._layer is None or self._channel is None:
+                return
+            if session_id in self.feeds and not await self._try(
+                self._layer.group_add, group_of(session_id), self._channel
+            ):
+                return  # the next time all are joined again
 
     async def _part(self, session_id: UUID) -> None:
         if self._layer is not None and self._channel is not None and session_id not in self.feeds:
             await self._try(self._layer.group_discard, group_of(session_id), self._channel)
 
-    async def _try(self, operation: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+    async def _try(self, operation: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> bool:
         # Whatever is wrong with the layer, it is only a doorbell.
         try:
-            await operation(*args)
+            async with asyncio.timeout(self._pace.patience):
+                await operation(*args)
         except Exception as error:  # noqa: BLE001
-            logger.warning("doorbell_failed", error=repr(error))
+            if self._works:
+                # Once: as long as it lasts, every commit would say so.
+                logger.warning("doorbell_failed", error=repr(error))
+            self._works = False
+            return False
+        if not self._works:
+            logger.info("doorbell_works")
+        self._works = True
+        return True
 
     def _wake_ringer(self) -> None:
         if self._ring or self._notes:
@@ -317,7 +353,7 @@ class Hub:
         while True:
             await self._ringing.wait()
             self._ringing.clear()
-            ring, self._ring = self._ring, {}
+            ring, self._ring, self._ring_size = self._ring, {}, 0
             notes, self._notes = self._notes, []
             for session_id, events in ring.items():
                 message = self._doorbell(session_id, events)
@@ -343,11 +379,11 @@ class Hub:
                 if self._channel is None:
                     self._channel = await layer.new_channel()
                     await self._join(list(self.feeds))
+                # The same one for ever: nobody would empty one that was left.
                 message = await layer.receive(self._channel)
             except Exception as error:  # noqa: BLE001
                 logger.warning("doorbell_deaf", error=repr(error))
-                self._channel = None
-                await asyncio.sleep(1)
+                await asyncio.sleep(self._pace.check_every)
                 continue
             try:
                 self._hear(message)

@@ -2,18 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
 import pytest
 from msgspec import UNSET
+from structlog.testing import capture_logs
 
 from flows.errors import Unavailable
 from flows.events import Event
 from sessions_app.adapters.feed import Entry
-from sessions_app.adapters.hub import MEET_AFTER, PAGE, Hub
+from sessions_app.adapters.hub import MEET_AFTER, PAGE, RING, Hub, Pace
 
 ID = UUID("0197c5a0-0000-7000-8000-000000000001")
 
@@ -24,7 +25,9 @@ class Log:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.away = False
+        self.failing = False
         self.reads = 0
+        self.checks = 0
 
     def append(self, count: int = 1, text: str = "x") -> list[Event]:
         made = [
@@ -49,8 +52,11 @@ class Log:
         return self.events[after : after + limit]
 
     async def heads(self, session_ids: Collection[UUID]) -> dict[UUID, int]:
+        self.checks += 1
         if self.away:
             raise Unavailable
+        if self.failing:
+            raise LookupError
         return dict.fromkeys(session_ids, len(self.events))
 
 
@@ -62,29 +68,42 @@ class Street:
         self.queues: dict[str, asyncio.Queue[dict[str, Any]]] = {}
         self.broken = False
         self.deaf = False
+        #: Cleared: every operation hangs.
+        self.answers = asyncio.Event()
+        self.answers.set()
+        #: So many operations will never be over.
+        self.lost = 0
         self.sent: list[dict[str, Any]] = []
 
-    async def new_channel(self) -> str:
+    async def _answer(self) -> None:
+        if self.lost:
+            self.lost -= 1
+            await asyncio.Event().wait()
+        await self.answers.wait()
         if self.broken:
             raise ConnectionError
+
+    async def new_channel(self) -> str:
+        await self._answer()
         name = f"channel-{len(self.queues)}"
         self.queues[name] = asyncio.Queue()
         return name
 
     async def receive(self, channel: str) -> dict[str, Any]:
-        return await self.queues[channel].get()
+        message = await self.queues[channel].get()
+        if "broken" in message:
+            raise ValueError
+        return message
 
     async def group_add(self, group: str, channel: str) -> None:
-        if self.broken:
-            raise ConnectionError
+        await self._answer()
         self.groups.setdefault(group, set()).add(channel)
 
     async def group_discard(self, group: str, channel: str) -> None:
         self.groups[group].discard(channel)
 
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
-        if self.broken:
-            raise ConnectionError
+        await self._answer()
         self.sent.append(message)
         for channel in () if self.deaf else self.groups.get(group, ()):
             self.queues[channel].put_nowait(message)
@@ -123,8 +142,10 @@ class Listener:
 
 
 @asynccontextmanager
-async def running(log: Log, street: Street | None = None) -> AsyncIterator[Hub]:
-    hub = Hub(log, street)
+async def running(
+    log: Log, street: Street | None = None, pace: Pace | None = None
+) -> AsyncIterator[Hub]:
+    hub = Hub(log, street, pace=pace or Pace())
     hub.start()
     await settle()
     try:
@@ -340,3 +361,144 @@ async def test_the_last_one_to_leave_a_node_is_told_to_the_others() -> None:
         two.leave(ID, bob)
         await settle()
         assert [each["here"] for each in street.sent if "here" in each] == [["bob"], []]
+
+
+# -- what may not hold it up -----------------------------------------------------------------------
+
+#: No check but those that a test asks for.
+STILL = Pace(check_every=3600, rejoin_every=3600, patience=3600)
+
+#: All that is done again is done again at once.
+BUSY = Pace(check_every=0.001, rejoin_every=0.001, patience=0.001)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - nobody tells when it comes true
+            await asyncio.sleep(0.001)
+
+
+async def test_a_check_that_fails_is_not_the_last() -> None:
+    """Whatever a check raises, the next one is made."""
+    log = Log()
+    async with running(log, pace=BUSY) as hub:
+        listener = await watch(hub, log)
+        log.failing = True
+        await until(lambda: log.checks > 2)
+        log.failing = False
+        log.append()
+        assert await listener.has(1)
+
+
+async def test_presence_that_fails_keeps_no_event_back() -> None:
+    """What another process says of who is there, whatever it is, does not stop the check."""
+    log, street = Log(), Street()
+    async with running(log, street, BUSY) as hub:
+        listener = await watch(hub, log)
+        hub.look_around()
+        await street.group_send(
+            f"session.{ID}", {"node": "n", "session_id": str(ID), "here": [1, "a"]}
+        )
+        await settle()
+        with pytest.raises(TypeError):
+            hub.look_around()
+        log.append()
+        assert await listener.has(1)
+
+
+async def test_a_layer_that_hangs_holds_nothing_up() -> None:
+    """A layer that neither answers nor raises stops no watch and no check; when it answers again,
+    its groups are joined again, and the doorbell is rung.
+    """
+    log, street = Log(), Street()
+    async with running(log, street, BUSY) as here, running(log, street, BUSY) as there:
+        street.answers.clear()
+        listener = await watch(here, log)
+        there.committed(log.append())
+        assert await listener.has(1)
+        checks = log.checks
+        await until(lambda: log.checks > checks + 20)
+        log.append()
+        assert await listener.has(1, 2)
+
+        street.answers.set()
+        await until(lambda: bool(street.groups))
+        there.committed(log.append())
+        await until(lambda: any(each.get("head") == 3 for each in street.sent))
+        assert await listener.has(1, 2, 3)
+
+
+async def test_a_doorbell_that_is_never_rung() -> None:
+    """After a while the layer is not waited for any more: the next doorbell is rung."""
+    log, street = Log(), Street()
+    impatient = Pace(check_every=3600, rejoin_every=3600, patience=0.001)
+    async with running(log, street, impatient) as here, running(log, street, impatient) as there:
+        listener = await watch(here, log)
+        street.lost = 1
+        there.committed(log.append())
+        await until(lambda: street.lost == 0)
+        there.committed(log.append())
+        assert await listener.has(1, 2)
+
+
+async def test_a_layer_that_hangs_costs_no_memory() -> None:
+    """What waits for a layer that hangs is bounded; what is not rung is found by the check."""
+    log, street = Log(), Street()
+    async with running(log, street, STILL) as here, running(log, street, STILL) as there:
+        listener = await watch(here, log)
+        street.answers.clear()
+        there.committed(log.append())
+        await settle()
+        for _ in range(RING + 10):
+            there.committed(log.append())
+            there.seen(ID, user="ann", seq=1, origin=None)
+        street.answers.set()
+        await until(lambda: len(listener.notes) == RING)
+        assert await listener.has(*range(1, 1 + RING + 1))
+        await here.check()
+        assert await listener.has(*range(1, 1 + RING + 10 + 1))
+        assert len(street.sent) == 1 + 1 + RING
+
+
+async def test_trouble_with_the_layer_is_told_once() -> None:
+    """When the doorbell begins to fail, and when it works again, one line says so."""
+    log, street = Log(), Street()
+    async with running(log, street, STILL) as hub:
+        await watch(hub, log)
+        with capture_logs() as logs:
+            for street.broken in (True, True, False, False, True):
+                hub.committed(log.append())
+                await settle()
+    told = [each["event"] for each in logs]
+    assert told == ["doorbell_failed", "doorbell_works", "doorbell_failed"]
+
+
+async def test_a_log_with_a_hole_is_not_read_for_ever() -> None:
+    """Where the log itself has no next event, one read finds that out, and one more per check."""
+    log = Log()
+    async with running(log, pace=STILL) as hub:
+        await watch(hub, log)
+        log.append(3)
+        del log.events[0]
+        for reads in (1, 2):
+            await hub.check()
+            await settle()
+            assert log.reads == reads
+
+
+async def test_what_cannot_be_read_from_the_layer_is_skipped() -> None:
+    """A message that the layer itself cannot read takes nothing but itself: the next one comes on
+    the same channel.
+    """
+    log, street = Log(), Street()
+    async with running(log, street, BUSY) as here, running(log, street, BUSY) as there:
+        listener = await watch(here, log)
+        await until(lambda: bool(street.groups))
+        (channel,) = street.groups[f"session.{ID}"]
+        street.queues[channel].put_nowait({"broken": True})
+        there.committed(log.append())
+        assert await listener.has(1)
+        await until(street.queues[channel].empty)
+        assert len(street.queues) == 2
+        assert street.groups == {f"session.{ID}": {channel}}
