@@ -117,7 +117,7 @@ class Watches:
         self._unanswered: Counter[str] = Counter()
         self._behind: dict[Cursor, None] = {}
         self._feeder: asyncio.Task[None] | None = None
-        self._released = asyncio.Event()
+        self._news = asyncio.Event()
 
     # -- answers before events -----------------------------------------------------------------
 
@@ -130,7 +130,7 @@ class Watches:
         self._unanswered[key] -= 1
         if not self._unanswered[key]:
             del self._unanswered[key]
-            self._released.set()
+            self._news.set()
 
     def holds(self, event: Event) -> bool:
         """Whether `event` has to wait for the answer to the write that it came from."""
@@ -182,6 +182,8 @@ class Watches:
         if self.cursors.get(cursor.feed.session_id) is not cursor:
             return
         self._behind[cursor] = None
+        # The feeder may be waiting for an answer that is none of this cursor's.
+        self._news.set()
         if self._feeder is None or self._feeder.done():
             self._feeder = asyncio.get_running_loop().create_task(self._feed())
 
@@ -194,14 +196,14 @@ class Watches:
             self.outbox.close(INTERNAL)
 
     async def _feed_all(self) -> None:
-        self._released.clear()
+        self._news.clear()
         moved = False
         for cursor in tuple(self._behind):
             await self.outbox.room()
             moved |= await self._feed_one(cursor)
         if not moved and self._behind:
             # All that is left waits for an answer.
-            await self._released.wait()
+            await self._news.wait()
 
     async def _feed_one(self, cursor: Cursor) -> bool:
         """Send a page to `cursor`; whether anything has changed."""

@@ -209,6 +209,27 @@ async def test_an_own_event_waits_for_its_answer() -> None:
         await stage.connection.close()
 
 
+async def test_what_waits_for_an_answer_holds_up_its_own_session_only() -> None:
+    """While one session waits for an answer, another that begins to be watched is sent."""
+    other = UUID("0197c5a0-0000-7000-8000-000000000002")
+    async with Scope() as flows:
+        stage = Stage(flows)
+        await stage.watch(0)
+        await stage.peer.until(lambda peer: len(peer.frames) == 1)
+        stage.connection.watches.hold("k")
+        stage.hub.committed(stage.log.append(1, actor="ann", key="k"))
+        await settle()
+        watcher = RequestWatcher(stage.connection.watches)
+        await watcher.register([other])
+        watcher.follow(other, after=0, head=0)
+        watcher.answered()
+        await settle()
+        assert [each["method"] for each in stage.peer.frames] == ["live", "live"]
+        stage.connection.watches.release("k")
+        await stage.peer.until(lambda peer: peer.seqs == [1])
+        await stage.connection.close()
+
+
 async def test_somebody_elses_equal_key_holds_nothing() -> None:
     """Keys are per user: an event of another's with the same key does not wait."""
     async with Scope() as flows:
