@@ -113,7 +113,15 @@ class Lane:
             # None comes last: nothing is put after it.
             goes_on = taken[-1] is not None
             if batch := [each for each in taken if each is not None]:
-                self._settle(batch, ATTEMPTS)
+                self._settle_or_refuse(batch)
+
+    def _settle_or_refuse(self, batch: Sequence[Waiting]) -> None:
+        try:
+            self._settle(batch, ATTEMPTS)
+        except Exception as error:
+            # The thread goes on: nobody else would ever answer those who come later.
+            logger.exception("a batch of %d failed in the lane itself", len(batch))
+            self._refuse(batch, error)
 
     def _settle(self, batch: Sequence[Waiting], attempts: int) -> bool:
         """Commit a batch and answer everybody; whether the database is there."""

@@ -25,6 +25,9 @@ from flows.events import (
 )
 from flows.session import Participant, Session
 from sessions_app import models
+from sessions_app.adapters.batch import Settled
+from sessions_app.adapters.lanes import Lane
+from sessions_app.adapters.writes import Cursor
 from sessions_app.models import Event, Receipt, User
 from tests.sessions_app.adapters.databases import Proxy, backend, kill, settings_of
 from tests.sessions_app.adapters.nodes import ANN, BOB, CID, Begin, Gate, Node
@@ -725,3 +728,23 @@ async def test_away_and_back(postgres: str, node_of: Nodes) -> None:
             assert not (await node.create("k")).duplicate
             assert (await node.require_sound(id)).seq == 22
             await node.log.close()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_lane_outlives_its_own_mistakes(sqlite: str) -> None:
+    """Whatever goes wrong in a lane, those who wait are told, and later writes are written."""
+    outcomes: list[list[object]] = [[], ["stored"]]
+    lane = Lane(
+        "lane",
+        using=sqlite,
+        transact=lambda writes: Settled(outcomes.pop(0), []),
+        announce=lambda events: None,
+        waiting=10,
+    )
+    write = Cursor(uuid4(), ANN, lambda session: 1)
+    with pytest.raises(ValueError, match="zip"):
+        await lane.submit(write)
+    told: object = await lane.submit(write)
+    assert told == "stored"
+    lane.stop()
+    await lane.ended()
