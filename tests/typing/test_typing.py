@@ -30,7 +30,9 @@ def mypy() -> set[int]:
 
 def pyright() -> set[int]:
     """The lines at which pyright, strict, finds errors."""
-    run = _run([sys.executable, "-m", "pyright", "--outputjson", "-p", str(HERE)])
+    # Its own guess of the interpreter would miss an environment that is not activated.
+    options = ["--outputjson", "--pythonpath", sys.executable, "-p", str(HERE)]
+    run = _run([sys.executable, "-m", "pyright", *options])
     found = json.loads(run)["generalDiagnostics"]
     return {each["range"]["start"]["line"] + 1 for each in found if each["severity"] == "error"}
 
