@@ -90,7 +90,15 @@ def database(url: str) -> dict[str, Any]:
     else:
         # Every unit of work gives its connection back, so that few serve many threads.
         config["CONN_MAX_AGE"] = 0
-        config["OPTIONS"] = {"pool": {"min_size": 0, "max_size": 20, "timeout": 10}}
+        config["OPTIONS"] = {
+            "pool": {"min_size": 0, "max_size": 20, "timeout": 5, "reconnect_timeout": 5},
+            # A network that goes silent must not hang whoever waits for an answer.
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,
+        }
     return config
 
 

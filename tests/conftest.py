@@ -1,13 +1,16 @@
 """What all tests share: no connection is left open, and what a missing service skips."""
 
 import inspect
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
-from django.conf import settings
 from django.db import connections
 
 from tests.services import postgres_problem, redis_problem
+
+#: Set where nothing may be skipped for want of a service.
+REQUIRED = bool(os.environ.get("REQUIRE_SERVICES"))
 
 #: Markers of tests that need a service, and what tells why it cannot be used.
 SERVICES: dict[str, Callable[[], str | None]] = {
@@ -19,10 +22,6 @@ SERVICES: dict[str, Callable[[], str | None]] = {
 def pytest_configure(config: pytest.Config) -> None:
     for service in SERVICES:
         config.addinivalue_line("markers", f"{service}: skipped, with the reason, without it")
-    if "postgres" in settings.DATABASES:
-        settings.DATABASES["postgres"]["ENGINE"] = "tests.postgres"
-        # By default it would be made after `default`, also for tests that do not use that one.
-        settings.DATABASES["postgres"]["TEST"]["DEPENDENCIES"] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,6 +35,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for service, problem in SERVICES.items():
             if item.get_closest_marker(service) and (reason := problem()):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where nothing may be skipped, a skip is a failure."""
+    report = yield
+    if REQUIRED and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"REQUIRE_SERVICES is set, but this was skipped: {report.longrepr}"
+    return report
 
 
 def mixes_threads_and_rollback(item: pytest.Item) -> bool:

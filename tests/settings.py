@@ -27,4 +27,9 @@ DATABASES["default"]["TEST"] = {"NAME": str(_directory / "test.sqlite3")}
 
 if postgres_problem() is None:
     DATABASES["postgres"] = database(POSTGRES_URL)
-    DATABASES["postgres"]["TEST"] = {"NAME": f"test_flow_sessions_{os.getpid()}"}
+    DATABASES["postgres"]["ENGINE"] = "tests.postgres"
+    DATABASES["postgres"]["TEST"] = {
+        "NAME": f"test_flow_sessions_{os.getpid()}",
+        # By default it would be made after `default`, also for tests that do not use that one.
+        "DEPENDENCIES": [],
+    }
