@@ -16,7 +16,7 @@ from django.http import HttpRequest, QueryDict
 from msgspec import Struct
 
 from sessions_app.models import User
-from sessions_app.tokens import owner_of_token, redeem_ticket
+from sessions_app.tokens import owner_of_token, take_ticket
 
 
 class Identity(Struct, frozen=True):
@@ -68,8 +68,7 @@ def recognise_handshake(scope: dict[str, Any]) -> Identity | None:
     except TooManyFieldsSent:
         return None
     if tickets:
-        user = redeem_ticket(tickets[0]) if len(tickets) == 1 else None
-        return Identity(user.username, user.pk) if user else None
+        return recognise_ticket(tickets[0]) if len(tickets) == 1 else None
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return None
     if not is_own_origin(request, request.headers.get("origin", "")):
@@ -113,9 +112,23 @@ def recognise_token(header: str) -> Identity | None:
     return Identity(owner.user.username, owner.user.pk, token_id=owner.token_id) if owner else None
 
 
+def recognise_ticket(ticket: str) -> Identity | None:
+    """Whom a ticket stands for; None if it is none, or what it was asked for with holds no more."""
+    owner = take_ticket(ticket)
+    if owner is None:
+        return None
+    if owner.session_key is not None:
+        login = _recognise_login(HttpRequest(), owner.session_key)
+        return login if login is not None and login.user_id == owner.user.pk else None
+    return Identity(owner.user.username, owner.user.pk, token_id=owner.token_id)
+
+
 def recognise_cookie(request: HttpRequest) -> Identity | None:
     """Who is signed in with the request's cookie."""
-    key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    return _recognise_login(request, request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+
+
+def _recognise_login(request: HttpRequest, key: str | None) -> Identity | None:
     store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
     request.session = store(key)
     user = get_user(request)

@@ -176,6 +176,11 @@ class Ticket(models.Model):
     """A word that opens one socket within 30 s, stored as its SHA-256; its row goes when used."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    # By what its user was recognised, one of the two: when that is taken back, so is the socket.
+    token = models.ForeignKey(
+        AccessToken, on_delete=models.CASCADE, related_name="+", null=True, blank=True
+    )
+    session_key = models.CharField(max_length=40, blank=True)
     digest = models.CharField(max_length=64, unique=True)
     expires_at = models.DateTimeField(db_index=True)
 

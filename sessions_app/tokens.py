@@ -44,6 +44,14 @@ class TokenOwner(NamedTuple):
     token_id: int
 
 
+class TicketOwner(NamedTuple):
+    """Whom a ticket stands for, and by what they had been recognised when they asked for it."""
+
+    user: User
+    token_id: int | None
+    session_key: str | None
+
+
 def issue_token(user: User, name: str = "") -> str:
     """A new access token of `user`. Only now can it be seen; `name` is for people."""
     return store_token(AccessToken(user=user, name=name))
@@ -84,27 +92,45 @@ def revoke_token(pk: int) -> bool:
     return good.update(revoked_at=timezone.now()) == 1
 
 
-def issue_ticket(user: User) -> str:
-    """A word that `redeem_ticket` takes once for `user`, within TICKET_LIFETIME."""
+def issue_ticket(user: User, *, token_id: int | None = None, session_key: str | None = None) -> str:
+    """A word that `take_ticket` takes once for `user`, within TICKET_LIFETIME.
+
+    The access token or the login by which `user` was recognised goes with it.
+    """
     _sweep_tickets()
     ticket = "ft_" + secrets.token_urlsafe(32)
     Ticket.objects.create(
-        user=user, digest=_digest(ticket), expires_at=timezone.now() + TICKET_LIFETIME
+        user=user,
+        token_id=token_id,
+        session_key=session_key or "",
+        digest=_digest(ticket),
+        expires_at=timezone.now() + TICKET_LIFETIME,
     )
     return ticket
 
 
 def redeem_ticket(ticket: str) -> User | None:
-    """The user that `ticket` was issued to; None if it is none, was used, or is too old."""
+    """The user that `ticket` was issued to; None if it is no good ticket."""
+    owner = take_ticket(ticket)
+    return owner.user if owner else None
+
+
+def take_ticket(ticket: str) -> TicketOwner | None:
+    """Whom `ticket` was issued to; None if it is none, was used, is too old, or its token is
+    revoked. A login that goes with it is still to be asked for.
+    """
     if not _TICKET.fullmatch(ticket):
         return None
-    found = Ticket.objects.select_related("user").filter(digest=_digest(ticket)).first()
+    found = Ticket.objects.select_related("user", "token").filter(digest=_digest(ticket)).first()
     if found is None:
         return None
     # Two nodes may have found it; the row can be deleted once, and who did so has redeemed it.
     deleted, _ = Ticket.objects.filter(pk=found.pk).delete()
     fresh = found.expires_at > timezone.now()
-    return found.user if deleted and fresh and found.user.is_active else None
+    revoked = found.token is not None and found.token.revoked_at is not None
+    if not deleted or not fresh or revoked or not found.user.is_active:
+        return None
+    return TicketOwner(found.user, found.token_id, found.session_key or None)
 
 
 def _digest(word: str) -> str:

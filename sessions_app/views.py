@@ -62,7 +62,10 @@ async def tickets(request: HttpRequest) -> HttpResponse:
         identity = await _authenticate(request, doorway)
         if isinstance(identity, Error):
             return _refuse(identity)
-        ticket = await doorway.log.run(_issue, identity.user_id)
+        try:
+            ticket = await doorway.log.run(_issue, identity)
+        except Unavailable as unavailable:
+            return _refuse(error_of(unavailable, ""))
         lifetime = round(TICKET_LIFETIME.total_seconds() * 1000)
         return _json({"ticket": ticket, "expires_in_ms": lifetime})
 
@@ -137,8 +140,9 @@ def _params(request: HttpRequest, most: int) -> dict[str, object] | Error:
     return decode_params(body, request.headers.get("idempotency-key"))
 
 
-def _issue(user_id: int) -> str:
-    return issue_ticket(User.objects.get(pk=user_id))
+def _issue(identity: Identity) -> str:
+    user = User.objects.get(pk=identity.user_id)
+    return issue_ticket(user, token_id=identity.token_id, session_key=identity.session_key)
 
 
 def _ask_database() -> None:

@@ -8,13 +8,14 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session as Login
+from django.test import AsyncClient as AsyncBrowser
 from django.test import Client as Browser
 from django.utils import timezone
 
 from project.application import Application
 from sessions_app.adapters.wiring import door
 from sessions_app.keeper import PING_SECONDS, Keeper
-from sessions_app.models import AccessToken, User
+from sessions_app.models import AccessToken, Ticket, User
 from tests.sessions_app.sockets import Client, people, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -114,6 +115,71 @@ async def test_a_login_that_ends_closes_its_sockets(
         await look(application)
         assert await page.closed() == 4502
         assert await script.call("ping") == {}
+
+
+async def ticket_with(*, token: str | None = None, key: str | None = None) -> str:
+    """A ticket that was asked for with a token, or with the cookie of a login."""
+    browser = AsyncBrowser()
+    if key is not None:
+        browser.cookies["sessionid"] = key
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    response = await browser.post("/api/tickets/", headers=headers)
+    assert response.status_code == 200
+    ticket: str = response.json()["ticket"]
+    return ticket
+
+
+def revoke_all(_key: str) -> None:
+    AccessToken.objects.update(revoked_at=timezone.now())
+
+
+@pytest.mark.parametrize("what", [sign_out, expire, change_password])
+async def test_a_login_that_ends_closes_what_its_tickets_opened(
+    application: Application, tokens: dict[str, str], what: Any
+) -> None:
+    """A socket is open as long as that holds with which its ticket was asked for."""
+    key = await sync_to_async(sign_in)("ann")
+    by_login, by_token = await ticket_with(key=key), await ticket_with(token=tokens["ann"])
+    async with (
+        Client(application, query=f"ticket={by_login}") as page,
+        Client(application, query=f"ticket={by_token}") as script,
+    ):
+        await look(application)
+        assert await page.call("ping") == {}
+        await sync_to_async(what)(key)
+        await look(application)
+        assert await page.closed() == 4502
+        assert await script.call("ping") == {}
+        await sync_to_async(revoke_all)(key)
+        await look(application)
+        assert await script.closed() == 4502
+
+
+@pytest.mark.parametrize("what", [sign_out, expire, change_password, revoke_all])
+async def test_a_ticket_of_what_holds_no_more(
+    application: Application, tokens: dict[str, str], what: Any
+) -> None:
+    """A ticket is good only as long as that with which it was asked for."""
+    key = await sync_to_async(sign_in)("ann")
+    by_token = what is revoke_all
+    ticket = await (ticket_with(token=tokens["ann"]) if by_token else ticket_with(key=key))
+    await sync_to_async(what)(key)
+    client = Client(application, query=f"ticket={ticket}")
+    assert (await client.handshake())["type"] == "websocket.accept"
+    assert await client.closed() == 4501
+
+
+async def test_a_ticket_of_a_login_that_is_another_users(
+    application: Application, tokens: dict[str, str]
+) -> None:
+    """Who has signed in anew, as somebody else, does not take a ticket along."""
+    key = await sync_to_async(sign_in)("ann")
+    ticket = await ticket_with(key=key)
+    bob = await User.objects.aget(username="bob")
+    await Ticket.objects.aupdate(user=bob)
+    client = Client(application, query=f"ticket={ticket}")
+    await client.handshake()
+    assert await client.closed() == 4501
 
 
 async def test_heads_are_told_from_time_to_time(

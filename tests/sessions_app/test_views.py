@@ -1,14 +1,18 @@
 """The HTTP door."""
 
+import sqlite3
+from contextlib import closing
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import connection
 from django.test import AsyncClient, override_settings
 
 from sessions_app.models import Event, Receipt, Session, Ticket, User
 from sessions_app.tokens import redeem_ticket
+from tests.sessions_app.adapters.databases import settings_of
 from tests.sessions_app.sockets import people
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -157,6 +161,20 @@ async def test_a_ticket_is_not_for_nobody(tokens: dict[str, str]) -> None:
     """Who is not recognised gets no ticket."""
     response = await AsyncClient().post("/api/tickets/")
     assert response.status_code == 401
+    assert await Ticket.objects.acount() == 0
+
+
+async def test_no_ticket_while_nothing_can_be_written(tokens: dict[str, str]) -> None:
+    """Where a ticket cannot be stored, that is told as what may be tried again."""
+    headers = {"Authorization": f"Bearer {tokens['bob']}"}
+    with (
+        settings_of("default", options={"timeout": 0.01}),
+        closing(sqlite3.connect(connection.settings_dict["NAME"])) as other,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        response = await AsyncClient().post("/api/tickets/", headers=headers)
+    assert response.status_code == 503
+    assert response.json()["error"]["data"]["code"] == "unavailable"
     assert await Ticket.objects.acount() == 0
 
 
