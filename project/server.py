@@ -8,6 +8,8 @@ import uvicorn
 from django.conf import settings
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from sessions_app.close_codes import NO_PONG
+
 logger = structlog.get_logger(__name__)
 
 #: What is left to HTTP requests after the sockets are drained, in seconds.
@@ -47,6 +49,22 @@ class Protocol(WebSocketsSansIOProtocol):
             self.close_timer.cancel()
             self.close_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
 
+    def keepalive_timeout(self) -> None:
+        """Close on a peer that has not answered a ping: 4007, where uvicorn says 1011."""
+        self.pong_timer = None
+        self.pending_ping_payload = None
+        if self.close_sent or self.transport.is_closing():
+            return
+        if self.read_paused:
+            # The answer may be waiting behind requests that are not read yet.
+            self.schedule_ping()
+            return
+        self.conn.fail(*NO_PONG)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": NO_PONG[0]})
+        self.close_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+
 
 class Server(uvicorn.Server):
     """uvicorn, which closes sockets before replies in flight are out: so they are drained first."""
@@ -76,8 +94,9 @@ def serve(*, host: str, listen_port: int, fd: int | None = None) -> None:
         ws_max_size=1024 * 1024,
         # Twice the sockets in the same memory: 31 instead of 65 KB each.
         ws_per_message_deflate=False,
-        # Dead peers are the application's affair: its own ping carries heads.
-        ws_ping_interval=None,
+        # Every WebSocket library answers these by itself; the protocol's own `ping` carries heads.
+        ws_ping_interval=float(settings.PING_SECONDS),
+        ws_ping_timeout=float(settings.PONG_SECONDS),
         timeout_graceful_shutdown=LAST_REQUESTS,
         proxy_headers=bool(settings.TRUSTED_PROXIES),
         forwarded_allow_ips=settings.TRUSTED_PROXIES or None,

@@ -139,6 +139,11 @@ RATE: dict[str, int] = {
     "per_second": env.int("RATE_PER_SECOND", default=20),
 }
 
+#: How often a client is told the heads of what it watches and its peer is asked for a sign of life,
+#: and how long the answer may take, in seconds.
+PING_SECONDS: int = env.int("PING_SECONDS", default=25)
+PONG_SECONDS: int = env.int("PONG_SECONDS", default=10)
+
 # -- people --------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "sessions_app.User"

@@ -78,6 +78,7 @@ class Connection:
         self.outbox = Outbox(arrays=arrays)
         self.watches = Watches(self.id, identity.user, hub, self.outbox)
         self.ping_at = 0.0
+        self.warned = False
         self._clock = clock
         self._heard_at = clock()
         self._flows = flows

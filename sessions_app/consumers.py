@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import structlog
 from channels.consumer import AsyncConsumer
+from django.conf import settings
 from django.db import DatabaseError
 
 from flows.atoms.limits import Limits, limits
@@ -15,7 +16,6 @@ from sessions_app import __version__, close_codes
 from sessions_app.adapters.wiring import door
 from sessions_app.auth import Identity, WrongOrigin, recognise_handshake
 from sessions_app.connection import Connection
-from sessions_app.keeper import PING_SECONDS
 from sessions_app.outbox import Send
 from sessions_app.protocol import SUBPROTOCOL, notification
 
@@ -108,7 +108,7 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
             "node": self.door.hub.node,
             "server": __version__,
             "limits": granted,
-            "ping_seconds": round(PING_SECONDS),
+            "ping_seconds": settings.PING_SECONDS,
         }
         return notification("welcome", params)
 

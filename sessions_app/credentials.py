@@ -5,38 +5,60 @@ must reach sockets that are open, on whatever node, with or without Redis: so th
 """
 
 from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import TypeVar
 
 from django.conf import settings
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.utils import timezone
+from msgspec import Struct
 
 from sessions_app.auth import Identity
-from sessions_app.close_codes import DISABLED, LOGGED_OUT, Close
+from sessions_app.close_codes import DISABLED, EXPIRED, LOGGED_OUT, Close
 from sessions_app.models import AccessToken, User
 
 T = TypeVar("T")
+
+_FAR_AWAY = datetime.max.replace(tzinfo=UTC)
 
 #: Ids in one query; SQLite's default build takes no more than 999 variables in some versions.
 CHUNK = 500
 
 
-def taken_back(identities: Collection[Identity]) -> dict[Identity, Close]:
-    """Those of `identities` that hold no more, and how their sockets are to be closed."""
+#: How long before a login expires its sockets are told, in milliseconds.
+WARN_MS = 60_000
+
+
+class Judgement(Struct, frozen=True):
+    """Whose sockets are to be closed and how, and whose login expires in how many milliseconds."""
+
+    close: dict[Identity, Close]
+    expiring: dict[Identity, int]
+
+
+def judge(identities: Collection[Identity]) -> Judgement:
+    """Which of `identities` hold no more, or not for long."""
     users = _users(identities)
     tokens = _good_tokens(identities)
-    logins = _good_logins(identities)
-    verdicts: dict[Identity, Close] = {}
+    logins = _logins(identities)
+    now = timezone.now()
+    judgement = Judgement({}, {})
     for each in identities:
-        if not users.get(each.user_id, (False, ""))[0]:
-            verdicts[each] = DISABLED
-        elif (each.token_id is not None and each.token_id not in tokens) or (
-            each.session_key is not None
-            and (each.session_key not in logins or users[each.user_id][1] != each.password)
-        ):
-            verdicts[each] = LOGGED_OUT
-    return verdicts
+        active, password = users.get(each.user_id, (False, ""))
+        if not active:
+            judgement.close[each] = DISABLED
+        elif each.token_id is not None and each.token_id not in tokens:
+            judgement.close[each] = LOGGED_OUT
+        elif each.session_key is not None:
+            expires = logins.get(each.session_key)
+            if expires is None or password != each.password:
+                judgement.close[each] = LOGGED_OUT
+            elif expires <= now:
+                judgement.close[each] = EXPIRED
+            elif (left := round((expires - now).total_seconds() * 1000)) <= WARN_MS:
+                judgement.expiring[each] = left
+    return judgement
 
 
 def _users(identities: Iterable[Identity]) -> dict[int, tuple[bool, str]]:
@@ -61,19 +83,21 @@ def _good_tokens(identities: Iterable[Identity]) -> set[int]:
     }
 
 
-def _good_logins(identities: Iterable[Identity]) -> set[str]:
+def _logins(identities: Iterable[Identity]) -> dict[str, datetime]:
+    """When each login expires; those that were ended are left out."""
     keys = {each.session_key for each in identities if each.session_key is not None}
     store = import_module(settings.SESSION_ENGINE).SessionStore
     if not hasattr(store, "get_model_class"):
-        # A cache or another store of logins: it can only be asked for one at a time.
-        return {key for key in keys if store().exists(key)}
+        # A cache or another store of logins: it can only be asked for one at a time, and forgets
+        # by itself what has expired.
+        return {key: _FAR_AWAY for key in keys if store().exists(key)}
     model: type[AbstractBaseSession] = store.get_model_class()
     return {
-        key
+        key: expires
         for chunk in _chunks(keys)
-        for key in model.objects.filter(
-            session_key__in=chunk, expire_date__gt=timezone.now()
-        ).values_list("session_key", flat=True)
+        for key, expires in model.objects.filter(session_key__in=chunk).values_list(
+            "session_key", "expire_date"
+        )
     }
 
 

@@ -15,6 +15,7 @@ import structlog
 from flows.errors import Unavailable
 from sessions_app.auth import Identity
 from sessions_app.close_codes import DRAINING, Close
+from sessions_app.credentials import Judgement
 
 logger = structlog.get_logger(__name__)
 
@@ -34,9 +35,6 @@ LAST_WORDS = 5.0
 BATCH = 50
 BATCH_PAUSE = 0.05
 
-#: Protocol, section 4: every so many seconds a client is told the heads of what it watches.
-PING_SECONDS = 25.0
-
 
 class Kept(Protocol):
     """A connection, as far as the keeper is concerned."""
@@ -44,6 +42,8 @@ class Kept(Protocol):
     identity: Identity
     #: When it is to be told the heads next, on the loop's clock.
     ping_at: float
+    #: Whether it was told that its login is about to expire.
+    warned: bool
 
     def look(self, now: float) -> None:
         """Close it if its peer is dead or idle."""
@@ -70,8 +70,13 @@ class Keeper:
     """The open connections of this process, and the one task that looks after them."""
 
     def __init__(
-        self, ask: Callable[[Collection[Identity]], Awaitable[dict[Identity, Close]]]
+        self,
+        ask: Callable[[Collection[Identity]], Awaitable[Judgement]],
+        *,
+        ping_seconds: float,
     ) -> None:
+        #: Protocol, section 4: every so many seconds a client is told the heads of what it watches.
+        self.ping_seconds = ping_seconds
         self.connections: set[Kept] = set()
         #: Whether this process is about to end; it takes no new connections then.
         self.draining = False
@@ -93,7 +98,7 @@ class Keeper:
     def add(self, connection: Kept) -> None:
         """Look after `connection` from now on; its first ping comes at a random time."""
         now = asyncio.get_running_loop().time()
-        connection.ping_at = now + random.uniform(0, PING_SECONDS)  # noqa: S311
+        connection.ping_at = now + random.uniform(0, self.ping_seconds)  # noqa: S311
         self.connections.add(connection)
         self._empty.clear()
 
@@ -108,9 +113,9 @@ class Keeper:
         for connection in tuple(self.connections):
             connection.look(now)
             if now >= connection.ping_at:
-                connection.ping_at = now + PING_SECONDS
+                connection.ping_at = now + self.ping_seconds
                 connection.ping()
-        await self._close_taken_back()
+        await self._judge()
 
     async def drain(self) -> None:
         """Send everybody elsewhere, and close those who do not go (protocol, section 8)."""
@@ -134,17 +139,22 @@ class Keeper:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._empty.wait(), seconds)
 
-    async def _close_taken_back(self) -> None:
+    async def _judge(self) -> None:
         identities = {each.identity for each in self.connections}
         if not identities:
             return
         try:
-            verdicts = await self._ask(identities)
+            judgement = await self._ask(identities)
         except Unavailable:
             return  # the next look asks again
         for connection in tuple(self.connections):
-            if (why := verdicts.get(connection.identity)) is not None:
+            if (why := judgement.close.get(connection.identity)) is not None:
                 connection.close_with(why)
+            elif (left := judgement.expiring.get(connection.identity)) is None:
+                connection.warned = False
+            elif not connection.warned:
+                connection.warned = True
+                connection.tell("auth_expiring", {"in_ms": left})
 
     async def _look_forever(self) -> None:
         loop = asyncio.get_running_loop()

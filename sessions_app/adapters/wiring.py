@@ -1,9 +1,11 @@
 """How the outside is put together: the log, the hub, and what every door shares, made as atoms."""
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Collection
 from weakref import WeakValueDictionary
 
 from channels.layers import InMemoryChannelLayer, get_channel_layer
+from django.conf import settings
 
 from flows.atoms.announcer import Announcer
 from flows.atoms.clock import Clock, clock
@@ -13,13 +15,15 @@ from flows.engine import atom, need
 from sessions_app.adapters.hub import Hub
 from sessions_app.adapters.log import DjangoSessions
 from sessions_app.auth import Identity
-from sessions_app.close_codes import Close
-from sessions_app.credentials import taken_back
+from sessions_app.credentials import Judgement, judge
 from sessions_app.keeper import Keeper
 from sessions_app.rates import Monotonic, TokenBucket
 
 #: Protocol, section 9: a user may do this many times what one of their connections may.
 CONNECTIONS_PER_USER = 10
+
+#: Users without a connection whose bucket is remembered; one that is forgotten was full again.
+BUCKETS = 4_096
 
 
 class Door:
@@ -28,18 +32,24 @@ class Door:
     def __init__(self, log: DjangoSessions, hub: Hub) -> None:
         self.log = log
         self.hub = hub
-        self.keeper = Keeper(self._ask)
+        self.keeper = Keeper(self._ask, ping_seconds=settings.PING_SECONDS)
         self._buckets: WeakValueDictionary[str, TokenBucket] = WeakValueDictionary()
+        self._recent: OrderedDict[str, TokenBucket] = OrderedDict()
 
-    async def _ask(self, identities: Collection[Identity]) -> dict[Identity, Close]:
-        return await self.log.run(taken_back, identities)
+    async def _ask(self, identities: Collection[Identity]) -> Judgement:
+        return await self.log.run(judge, identities)
 
     def bucket_of(self, user: str, limits: Limits, clock: Monotonic) -> TokenBucket:
-        """The bucket that all connections of `user` here take from; it goes with the last one."""
+        """The bucket from which `user` takes here, with all connections and without any."""
         rate = Rate(
             limits.rate.burst * CONNECTIONS_PER_USER, limits.rate.per_second * CONNECTIONS_PER_USER
         )
-        return self._buckets.setdefault(user, TokenBucket(rate, clock))
+        bucket = self._buckets.setdefault(user, TokenBucket(rate, clock))
+        self._recent[user] = bucket
+        self._recent.move_to_end(user)
+        if len(self._recent) > BUCKETS:
+            self._recent.popitem(last=False)
+        return bucket
 
 
 @atom

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session as Login
 from django.test import AsyncClient as AsyncBrowser
@@ -14,7 +16,7 @@ from django.utils import timezone
 
 from project.application import Application
 from sessions_app.adapters.wiring import door
-from sessions_app.keeper import PING_SECONDS, Keeper
+from sessions_app.keeper import Keeper
 from sessions_app.models import AccessToken, Ticket, User
 from tests.sessions_app.sockets import Client, people, serving
 
@@ -88,6 +90,26 @@ def sign_out(key: str) -> None:
     Login.objects.filter(session_key=key).delete()
 
 
+async def test_a_login_that_expires_is_warned_and_then_closed(
+    application: Application, tokens: dict[str, str]
+) -> None:
+    """A minute before its login expires a page is told, once; then it is closed 4003."""
+    key = await sync_to_async(sign_in)("ann")
+    headers = [(b"cookie", f"sessionid={key}".encode()), (b"origin", b"http://testserver")]
+    login = Login.objects.filter(session_key=key)
+    async with Client(application, headers=headers) as page:
+        await login.aupdate(expire_date=timezone.now() + timedelta(seconds=50))
+        await look(application)
+        await look(application)
+        warned = await page.frame()
+        assert warned["method"] == "auth_expiring"
+        assert 40_000 < warned["params"]["in_ms"] <= 50_000
+        assert await page.call("ping") == {}
+        await login.aupdate(expire_date=timezone.now())
+        await look(application)
+        assert await page.closed() == 4003
+
+
 def expire(key: str) -> None:
     Login.objects.filter(session_key=key).update(expire_date=timezone.now())
 
@@ -98,11 +120,11 @@ def change_password(_key: str) -> None:
     ann.save()
 
 
-@pytest.mark.parametrize("what", [sign_out, expire, change_password])
+@pytest.mark.parametrize("what", [sign_out, change_password])
 async def test_a_login_that_ends_closes_its_sockets(
     application: Application, tokens: dict[str, str], what: Any
 ) -> None:
-    """Signing out, expiry and a new password close the sockets of that login only."""
+    """Signing out and a new password close the sockets of that login only."""
     key = await sync_to_async(sign_in)("ann")
     headers = [(b"cookie", f"sessionid={key}".encode()), (b"origin", b"http://testserver")]
     async with (
@@ -133,7 +155,7 @@ def revoke_all(_key: str) -> None:
     AccessToken.objects.update(revoked_at=timezone.now())
 
 
-@pytest.mark.parametrize("what", [sign_out, expire, change_password])
+@pytest.mark.parametrize("what", [sign_out, change_password])
 async def test_a_login_that_ends_closes_what_its_tickets_opened(
     application: Application, tokens: dict[str, str], what: Any
 ) -> None:
@@ -189,10 +211,10 @@ async def test_heads_are_told_from_time_to_time(
     async with Client(application, token=tokens["ann"]) as ann:
         created = await ann.call("create_session", key="k")
         await ann.frame()
-        await look(application, later=PING_SECONDS + 1)
+        await look(application, later=settings.PING_SECONDS + 1)
         ping = await ann.frame()
         assert (ping["method"], ping["params"]) == ("ping", {"heads": {created["session_id"]: 1}})
-        await look(application, later=PING_SECONDS + 2)
+        await look(application, later=settings.PING_SECONDS + 2)
         assert await ann.call("ping") == {}
 
 
