@@ -1,5 +1,6 @@
 """The HTTP door: the same flows for the same people with the same errors as on the socket."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,7 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from flows.actor import Actor
 from flows.atoms.actor import actor
-from flows.atoms.limits import limits
+from flows.atoms.limits import Limits, limits
 from flows.engine import Scope
 from flows.errors import Unavailable
 from sessions_app.adapters.wiring import Door, door
@@ -36,15 +37,19 @@ logger = structlog.get_logger(__name__)
 async def call_flow(request: HttpRequest, name: str) -> HttpResponse:
     """`POST /api/flows/<name>/`: run a flow with the params in the body."""
     async with _process_scope(request) as flows:
-        identity = await _authenticate(request, await flows.resolve(door))
+        doorway = await flows.resolve(door)
+        identity = await _authenticate(request, doorway)
         if isinstance(identity, Error):
             return _refuse(identity)
+        granted = await flows.resolve(limits)
+        if (wait := _wait_of(identity, granted, doorway)) > 0:
+            return _refuse(error("rate_limited", "Slow down", retry_after_ms=wait))
         flow = PUBLIC.get(name) if name not in CONNECTION_ONLY else None
         if flow is None:
             return _refuse(error("method_not_found", "There is no such method"))
         if request.content_type not in ("application/json", ""):
             return _refuse(error("invalid_request", "Expected application/json"), status=415)
-        params = _params(request, (await flows.resolve(limits)).frame_bytes)
+        params = _params(request, granted.frame_bytes)
         if isinstance(params, Error):
             return _refuse(params)
         new_trace()
@@ -62,6 +67,8 @@ async def tickets(request: HttpRequest) -> HttpResponse:
         identity = await _authenticate(request, doorway)
         if isinstance(identity, Error):
             return _refuse(identity)
+        if (wait := _wait_of(identity, await flows.resolve(limits), doorway)) > 0:
+            return _refuse(error("rate_limited", "Slow down", retry_after_ms=wait))
         try:
             ticket = await doorway.log.run(_issue, identity)
         except Unavailable as unavailable:
@@ -120,6 +127,12 @@ async def _authenticate(request: HttpRequest, doorway: Door) -> Identity | Error
     except Unavailable as unavailable:
         return error_of(unavailable, "")
     return identity or error("unauthenticated", "Sign in, or send a token")
+
+
+def _wait_of(identity: Identity, granted: Limits, doorway: Door) -> int:
+    """How long its user has to wait, in milliseconds; sockets of theirs count, too."""
+    clock = asyncio.get_running_loop().time
+    return doorway.bucket_of(identity.user, granted, clock).take()
 
 
 def _is_from_our_page(request: HttpRequest) -> bool:

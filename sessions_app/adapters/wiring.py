@@ -22,7 +22,7 @@ from sessions_app.rates import Monotonic, TokenBucket
 #: Protocol, section 9: a user may do this many times what one of their connections may.
 CONNECTIONS_PER_USER = 10
 
-#: Users without a connection whose bucket is remembered; one that is forgotten was full again.
+#: The latest users whose bucket is remembered, also while they have no connection.
 BUCKETS = 4_096
 
 

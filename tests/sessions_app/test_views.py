@@ -1,5 +1,6 @@
 """The HTTP door."""
 
+import json
 import sqlite3
 from contextlib import closing
 from typing import Any
@@ -8,12 +9,13 @@ from uuid import uuid4
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
-from django.test import AsyncClient, override_settings
+from django.test import AsyncClient, AsyncRequestFactory, override_settings
 
 from sessions_app.models import Event, Receipt, Session, Ticket, User
 from sessions_app.tokens import redeem_ticket
+from sessions_app.views import call_flow, tickets
 from tests.sessions_app.adapters.databases import settings_of
-from tests.sessions_app.sockets import people
+from tests.sessions_app.sockets import people, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -162,6 +164,35 @@ async def test_a_ticket_is_not_for_nobody(tokens: dict[str, str]) -> None:
     response = await AsyncClient().post("/api/tickets/")
     assert response.status_code == 401
     assert await Ticket.objects.acount() == 0
+
+
+@override_settings(RATE={"burst": 1, "per_second": 1})
+async def test_the_rate_of_a_user_holds_here_too(tokens: dict[str, str]) -> None:
+    """A user may ten times what a connection may, with calls and tickets together; others wait
+    for nobody.
+    """
+    async with serving() as application:
+
+        async def status(view: Any, token: str, *args: str) -> int:
+            request = AsyncRequestFactory().post(
+                "/", "{}", content_type="application/json",
+                headers={"Authorization": f"Bearer {token}"},
+            )  # fmt: skip
+            scope: Any = request.scope
+            scope["flows"] = application.flows
+            response = await view(request, *args)
+            if response.status_code == 429:
+                told = json.loads(response.content)["error"]["data"]
+                assert told["code"] == "rate_limited"
+                assert 0 < told["retry_after_ms"] <= 100
+            return int(response.status_code)
+
+        answers = [await status(call_flow, tokens["ann"], "ping") for _ in range(5)]
+        answers += [await status(tickets, tokens["ann"]) for _ in range(5)]
+        assert answers == [200] * 10
+        assert await status(call_flow, tokens["ann"], "ping") == 429
+        assert await status(tickets, tokens["ann"]) == 429
+        assert await status(call_flow, tokens["bob"], "ping") == 200
 
 
 async def test_no_ticket_while_nothing_can_be_written(tokens: dict[str, str]) -> None:
