@@ -23,6 +23,7 @@ from flows.errors import Unavailable
 from sessions_app.adapters.wiring import Door, door
 from sessions_app.auth import Identity, recognise_cookie, recognise_token
 from sessions_app.execute import execute
+from sessions_app.gauges import gauges
 from sessions_app.models import User
 from sessions_app.protocol import CONNECTION_ONLY, PUBLIC, Error, decode_params, error, error_of
 from sessions_app.scope import make_scope, scope_of
@@ -102,7 +103,9 @@ async def metrics(request: HttpRequest) -> HttpResponse:
     """`GET /metrics`: what has been counted, for Prometheus; not there unless METRICS is on."""
     if not settings.METRICS:
         raise Http404
-    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+    async with _process_scope(request) as flows:
+        now = gauges(await flows.resolve(door))
+    return HttpResponse(generate_latest() + now, content_type=CONTENT_TYPE_LATEST)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias, get_args
 from uuid import UUID, uuid4
 
 import msgspec
@@ -56,6 +56,11 @@ class Pace(Struct, frozen=True, kw_only=True):
     rejoin_every: float = 10.0
     #: What the layer has not done by then has failed: one that hangs raises nothing by itself.
     patience: float = 2.0
+
+
+#: By the doorbell; by the check alone, since the doorbell does not work; there is no layer at all.
+Mode: TypeAlias = Literal["doorbell", "database", "alone"]
+MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 class Log(Protocol):
@@ -105,6 +110,13 @@ class Hub:
         self._rung.set()
         self._closed = False
         self._presence = Presence(self._now)
+
+    @property
+    def mode(self) -> Mode:
+        """How events of other processes come here at the moment."""
+        if self._layer is None:
+            return "alone"
+        return "doorbell" if self._works else "database"
 
     # -- life --------------------------------------------------------------------------------
 

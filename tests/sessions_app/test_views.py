@@ -225,6 +225,8 @@ async def test_metrics_are_there_for_those_who_asked(tokens: dict[str, str]) -> 
     assert response.status_code == 200
     text = response.content.decode()
     assert 'flow_executions_total{flow="list_sessions",outcome="ok"}' in text
+    assert "flow_sockets 0.0" in text
+    assert 'flow_hub_mode{mode="alone"} 1.0' in text
 
 
 @pytest.mark.parametrize("path", ["/api/flows/list_sessions/", "/api/tickets/"])

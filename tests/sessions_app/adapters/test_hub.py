@@ -500,3 +500,18 @@ async def test_what_cannot_be_read_from_the_layer_is_skipped() -> None:
         await until(street.queues[channel].empty)
         assert len(street.queues) == 2
         assert street.groups == {f"session.{ID}": {channel}}
+
+
+async def test_it_says_how_events_of_others_come() -> None:
+    """The mode is the database while the doorbell does not work, and goes back by itself."""
+    log, street = Log(), Street()
+    async with running(log) as alone:
+        assert alone.mode == "alone"
+    async with running(log, street) as hub:
+        modes = [hub.mode]
+        for broken in (True, False):
+            street.broken = broken
+            hub.committed(log.append())
+            await settle()
+            modes.append(hub.mode)
+        assert modes == ["doorbell", "database", "doorbell"]
