@@ -195,9 +195,11 @@ class SessionsClient:
         self._epoch: str | None = None
         self._end: Exception | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        #: The task that keeps a connection. After a drain, the one before it ends with its own.
+        self._keeper: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._start(self._run())
+        self._keeper = self._start(self._run())
         return self
 
     async def __aexit__(
@@ -253,8 +255,10 @@ class SessionsClient:
             while True:
                 began = clock()
                 trouble = await self._connect()
-                self._socket = None
-                self._on_change(trouble)
+                if self._keeper is not asyncio.current_task():
+                    return  # another connection has taken over
+                if self._socket is None:
+                    self._on_change(trouble)
                 await asyncio.sleep(reconnects.delay(clock() - began, self._chance()))
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
             self._fail(error)
@@ -268,7 +272,11 @@ class SessionsClient:
                 additional_headers={"Authorization": f"Bearer {self._token}"},
                 max_size=None,
             ) as socket:
-                await self._listen(socket)
+                try:
+                    await self._listen(socket)
+                finally:
+                    if self._socket is socket:
+                        self._socket = None
         except ConnectionClosed as closed:
             code = closed.rcvd.code if closed.rcvd else None
             if code is not None and is_final(code):
@@ -295,12 +303,19 @@ class SessionsClient:
     async def _begin(self, socket: ClientConnection, welcome: Mapping[str, Any]) -> None:
         # Positions belong to the history in which they were first told.
         self._epoch = self._epoch or welcome["epoch"]
-        self._socket = socket
+        before, self._socket = self._socket, socket
         self._on_change(None)
         for watch in self._watches.values():
             await self._ask(watch)
         for frame in self._outbox.frames():
             await self._send(frame)
+        if before is not None:
+            # What it was asked is asked here again; what it still tells is known.
+            self._start(before.close())
+
+    async def _move(self) -> None:
+        """Open another connection while this one is served, which is closed when that one is."""
+        self._keeper = self._start(self._run())
 
     async def _send(self, frame: str | None) -> None:
         if self._socket is not None and frame is not None:
@@ -329,6 +344,9 @@ class SessionsClient:
                 await self._take_event(event)
             case {"method": "ping", "params": {"heads": heads}}:
                 await self._compare(heads)
+            case {"method": "draining", "params": {"reconnect_in_ms": [low, high]}}:
+                # At a moment of one's own, so that not all come at once (protocol, section 8).
+                self._later((low + (high - low) * self._chance()) / 1000, self._move)
             case {"method": "unwatched", "params": {"session_id": session_id, "reason": reason}}:
                 self._unwatch(session_id, CallFailed(reason, "The session is watched no more"))
             case {"id": str(session_id), **answer}:
@@ -393,10 +411,11 @@ class SessionsClient:
 
     # -- tasks -------------------------------------------------------------------------------------
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _later(self, delay: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def wait() -> None:

@@ -568,6 +568,57 @@ async def test_it_resumes_where_it_was() -> None:
         assert await read(client, 0, 3) == [1, 2, 3]
 
 
+async def test_a_drain_is_left_for_another_connection_first() -> None:
+    """The old connection is closed when the new one is; nothing is missed or doubled in between."""
+    opened = asyncio.Event()
+
+    async def draining(peer: Peer) -> None:
+        await peer.welcome()
+        await peer.take_watch(0)
+        await peer.event(1)
+        await peer.tell("draining", {"reconnect_in_ms": [0, 10], "deadline_ms": 5000})
+        await opened.wait()
+        # Still served, until the client goes by itself.
+        await peer.event(2)
+        await peer.socket.wait_closed()
+        assert peer.socket.close_code == 1000
+
+    async def another(peer: Peer) -> None:
+        opened.set()
+        await peer.welcome()
+        watched = await peer.take("watch_sessions")
+        after = watched["params"]["sessions"][0]["after"]
+        assert after in {1, 2}
+        await peer.answer(watched, {"watching": [], "refused": []})
+        await peer.event(*range(after + 1, 4))
+        await stay(peer)
+
+    async with playing(draining, another) as client:
+        assert await read(client, 0, 3) == [1, 2, 3]
+
+
+async def test_a_drain_with_nowhere_to_go_yet_is_tried_again() -> None:
+    """When no other process answers before the old one has ended, the client goes on trying."""
+
+    async def draining(peer: Peer) -> None:
+        await peer.welcome()
+        await peer.take_watch(0)
+        await peer.event(1)
+        await peer.tell("draining", {"reconnect_in_ms": [0, 0], "deadline_ms": 5000})
+
+    async def not_yet(peer: Peer) -> None:
+        await peer.socket.close(4001)
+
+    async def another(peer: Peer) -> None:
+        await peer.welcome()
+        await peer.take_watch(1)
+        await peer.event(2)
+        await stay(peer)
+
+    async with playing(draining, not_yet, another) as client:
+        assert await read(client, 0, 2) == [1, 2]
+
+
 @pytest.mark.parametrize("code", ["session_not_found", "unrecoverable_position"])
 async def test_a_refused_watch_is_told(code: str) -> None:
     """A session that cannot be watched says so, and the client can go on with others."""
