@@ -130,9 +130,13 @@ class Keeper:
             connection.tell("draining", params)
         await self._until_empty(window)
         left = tuple(self.connections)
+        finishing: list[asyncio.Task[None]] = []
         for start in range(0, len(left), BATCH):
-            await asyncio.gather(*(each.finish(DRAINING) for each in left[start : start + BATCH]))
+            # A batch does not wait for the one before: what hangs would add up.
+            batch = left[start : start + BATCH]
+            finishing += [asyncio.create_task(each.finish(DRAINING)) for each in batch]
             await asyncio.sleep(BATCH_PAUSE)
+        await asyncio.gather(*finishing)
         await self._until_empty(LAST_WORDS)
 
     async def _until_empty(self, seconds: float) -> None:

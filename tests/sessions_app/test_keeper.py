@@ -16,7 +16,10 @@ from django.utils import timezone
 
 from project.application import Application
 from sessions_app.adapters.wiring import door
-from sessions_app.keeper import Keeper
+from sessions_app.auth import Identity
+from sessions_app.close_codes import DRAINING, Close
+from sessions_app.credentials import Judgement
+from sessions_app.keeper import BATCH, Keeper
 from sessions_app.models import AccessToken, Ticket, User
 from tests.sessions_app.sockets import Client, people, serving
 
@@ -273,3 +276,46 @@ async def test_a_process_that_ends_takes_nobody_new(
 async def test_a_process_without_clients_ends_at_once(application: Application) -> None:
     """There is nothing to wait for where nobody is."""
     await asyncio.wait_for(application.drain(), timeout=0.4)
+
+
+class Busy:
+    """A connection that is not finished before so many others are about to be."""
+
+    def __init__(self, begun: list[Close], together: int, over: asyncio.Event) -> None:
+        self.identity = Identity("ann", 1)
+        self.ping_at = 0.0
+        self.warned = False
+        self._begun = begun
+        self._together = together
+        self._over = over
+
+    def look(self, now: float) -> None: ...
+    def ping(self) -> None: ...
+    def close_with(self, why: Close) -> None: ...
+    def tell(self, method: str, params: dict[str, object]) -> None: ...
+
+    async def finish(self, why: Close) -> None:
+        self._begun.append(why)
+        if len(self._begun) == self._together:
+            self._over.set()
+        await self._over.wait()
+
+
+async def test_what_hangs_in_one_batch_does_not_hold_up_the_next() -> None:
+    """However many sockets are busy when a process ends, they take their time together."""
+
+    async def ask(identities: object) -> Judgement:
+        return Judgement({}, {})
+
+    keeper = Keeper(ask, ping_seconds=25)
+    begun: list[Close] = []
+    over = asyncio.Event()
+    busy = [Busy(begun, BATCH + 1, over) for _ in range(BATCH + 1)]
+    for each in busy:
+        keeper.add(each)
+    draining = asyncio.create_task(keeper.drain())
+    await over.wait()
+    assert begun == [DRAINING] * (BATCH + 1)
+    for each in busy:
+        keeper.remove(each)
+    await draining
