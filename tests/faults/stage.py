@@ -9,9 +9,9 @@ import signal
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from tests.faults import machines
@@ -39,6 +39,9 @@ TWINS = ("owner0", "member0")
 REST = 60.0
 
 
+S = TypeVar("S", bound="Stage")
+
+
 class Stage:
     """Everything that a run plays on."""
 
@@ -59,17 +62,23 @@ class Stage:
         self.disk: Disk | None = None
         self.sessions: dict[str, str] = {}
         self.clients: list[Client] = []
+        #: How long everything may take to come to rest, in seconds.
+        self.patience = REST
 
     # -- setting up
 
     async def build(self, resources: contextlib.AsyncExitStack, nodes: int) -> None:
         """Start all that is needed, to be stopped with `resources`."""
         await self._build_database(resources)
-        self.people = await asyncio.to_thread(machines.populate, self.database_url)
+        await self.populate()
         if self.kind == "postgres":
             self.redis = await resources.enter_async_context(machines.redis(self.folder))
         for number in range(nodes):
             await self._build_node(resources, number)
+
+    async def populate(self) -> None:
+        """Fill the empty database."""
+        self.people = await asyncio.to_thread(machines.populate, self.database_url)
 
     async def _build_database(self, resources: contextlib.AsyncExitStack) -> None:
         if self.kind == "postgres":
@@ -80,18 +89,22 @@ class Stage:
             self.database_url = f"sqlite:///{self.disk.folder / 'db.sqlite3'}"
 
     async def _build_node(self, resources: contextlib.AsyncExitStack, number: int) -> None:
-        redis_port = None
+        bell = None
         if self.redis is not None:
             bell = DoorbellProxy(self.redis.port, random.Random(self.chance.random()))  # noqa: S311
             self.bells.append(await resources.enter_async_context(bell))
-            redis_port = bell.port
-        settings = machines.server_environment(self.database_url, redis_port=redis_port)
-        node = Node(self.folder / f"node{number}.log", settings)
+        node = self.node(number, bell)
         self.nodes.append(node)
         resources.callback(node.close)
         resources.push_async_callback(end, node)
         await node.start()
         self.doors.append(await resources.enter_async_context(Proxy(node.port)))
+
+    def node(self, number: int, bell: DoorbellProxy | None) -> Node:
+        """A server process, which is not started."""
+        redis_port = None if bell is None else bell.port
+        settings = machines.server_environment(self.database_url, redis_port=redis_port)
+        return Node(self.folder / f"node{number}.log", settings)
 
     async def open_sessions(self) -> None:
         """Create the sessions, through the HTTP door."""
@@ -197,18 +210,18 @@ class Stage:
 
     async def rest(self) -> None:
         """Wait until everything is answered and everybody has seen all; note what does not end."""
-        deadline = time.monotonic() + REST
+        deadline = time.monotonic() + self.patience
         while (open_ := await self._unfinished()) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.25)
         self.diary.history.unfinished.extend(open_)
-        seats = await self._seats()
+        seats = await self.seats()
         for client in self.clients:
             if client.connection is not None:
                 for stream in client.connection.streams.values():
                     stream.lasted = (client.user, stream.session) in seats
 
     async def _unfinished(self) -> list[str]:
-        heads, seats = await self.heads(), await self._seats()
+        heads, seats = await self.heads(), await self.seats()
         unanswered = [f"{each.name} {key}" for each in self.clients for key in each.unanswered]
         behind = [
             f"{client.name} in {session}, at {client.positions[session]} of {heads[session]}"
@@ -219,7 +232,7 @@ class Stage:
         ]
         return unanswered + behind
 
-    async def _seats(self) -> set[tuple[str, str]]:
+    async def seats(self) -> set[tuple[str, str]]:
         """Who takes part in what now, as the database says."""
         found = await asyncio.to_thread(
             machines.rows_of, self.database_url,
@@ -237,19 +250,30 @@ async def end(node: Node) -> None:
 
 
 @contextlib.asynccontextmanager
-async def staged(
-    kind: DatabaseKind, chance: random.Random, *, nodes: int | None = None
-) -> AsyncIterator[Stage]:
+async def opened(
+    make: Callable[[DatabaseKind, Path, random.Random], S],
+    kind: DatabaseKind,
+    chance: random.Random,
+    *,
+    nodes: int | None = None,
+) -> AsyncIterator[S]:
     """A stage with servers that run and sessions that are open; all of it is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="flow-sessions-faults-"))
     try:
         async with contextlib.AsyncExitStack() as resources:
-            stage = Stage(kind, folder, chance)
+            stage = make(kind, folder, chance)
             await stage.build(resources, nodes or (2 if kind == "postgres" else 1))
             await stage.open_sessions()
             yield stage
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def staged(
+    kind: DatabaseKind, chance: random.Random, *, nodes: int | None = None
+) -> contextlib.AbstractAsyncContextManager[Stage]:
+    """A stage with the servers of this project."""
+    return opened(Stage, kind, chance, nodes=nodes)
 
 
 def missing(kind: DatabaseKind) -> str | None:
