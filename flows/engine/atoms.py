@@ -5,14 +5,13 @@ import contextvars
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from flows.engine.closing import Undo, release, worst
+from flows.engine.closing import Undo, release_all
 from flows.engine.context import Context
-from flows.engine.errors import Closed
+from flows.engine.errors import Closed, worst
+from flows.engine.execution import build
 from flows.engine.nodes import CLOSED, Atom, Node, is_atom
 from flows.engine.presets import Given
-from flows.engine.resources import build
 from flows.engine.waiting import CURRENT, until_done, until_made
-from flows.engine.work import merged
 
 if TYPE_CHECKING:
     from flows.engine.scope import Scope
@@ -40,9 +39,8 @@ class Atoms:
             return found.value
         assert is_atom(found)  # noqa: S101 - atoms are replaced by atoms
         if found not in self._values:
-            self._scope.wirings.below(found)
-            await self.make([found])
-        return self._values[found]
+            self._scope.plans.below(found)
+        return (await self.make([found]))[found]
 
     async def make(self, atoms: Iterable[Atom[Any]]) -> dict[Node, Any]:
         """Make those of the atoms that are not there yet, at the same time; all values."""
@@ -58,7 +56,7 @@ class Atoms:
         return self._values
 
     def _begin(self, atom: Atom[Any]) -> tuple[asyncio.Task[None], Context[Any]]:
-        maker: Context[Any] = Context(None, None, self._scope, None, None, None, None, opening=atom)
+        maker: Context[Any] = Context(None, None, self._scope, makes=atom)
         # A context of the scope's, not of who happens to be the first to ask.
         ambient = self._ambient.copy()
         task = self._loop.create_task(self._make(atom, maker, ambient), context=ambient)
@@ -70,13 +68,12 @@ class Atoms:
         self, atom: Atom[Any], maker: Context[Any], ambient: contextvars.Context
     ) -> None:
         CURRENT.set(maker)
-        wiring = self._scope.wirings.of(atom)
+        plan = self._scope.plans.of(atom)
         acquired: list[Undo] = []
         try:
-            values = await self.make(each for _, each in wiring.atoms)
-            arguments = {name: values[each] for name, each in wiring.atoms}
-            call = build if self._scope.resolves is None else self._scope.resolves.build
-            self._values[atom] = await call(wiring, arguments, acquired)
+            values = await self.make(each for _, each in plan.atoms)
+            arguments = {name: values[each] for name, each in plan.atoms}
+            self._values[atom] = await build(self._scope, plan, arguments, acquired)
             self._ledger += ((undo, ambient) for undo in acquired)
         finally:
             maker.state = CLOSED
@@ -88,16 +85,22 @@ class Atoms:
         Clean-ups are resumed whatever has failed: an atom has no outcome.
         """
         self._is_open = False
-        for task, _ in list(self._making.values()):
+        making = [task for task, _ in self._making.values()]
+        for task in making:
             task.cancel()
-            error = merged(error, await until_done(task))
+        for task in making:
+            error = worst(error, await until_done(task))
+            failure = None if task.cancelled() else task.exception()
+            error = error if isinstance(failure, Closed) else worst(error, failure)
         while self._ledger:
             undo, ambient = self._ledger.pop()
             try:
                 # It finds the contextvars that its factory had.
-                await self._loop.create_task(release(undo, None), context=ambient)
-            except BaseException as later:
-                error = worst(error, later)
+                coroutine = release_all([undo], None)
+                later = await self._loop.create_task(coroutine, context=ambient)
+            except asyncio.CancelledError as cancelled:
+                later = cancelled
+            error = worst(error, later)
         return error
 
 

@@ -1,12 +1,27 @@
-"""Releasing what was acquired: every clean-up runs, and no error is lost."""
+"""Ending what was begun: every clean-up runs, nothing goes on, and no error is lost."""
 
 import asyncio
+import contextvars
+import inspect
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import FunctionType
-from typing import Any, Final, Never, Protocol
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-from flows.engine.errors import InvalidDefinition
+from msgspec import Struct, field
+
+from flows.engine.errors import Abandoned, InvalidDefinition, worst
+from flows.engine.extension import Outcome
+from flows.engine.nodes import CLOSING
+from flows.engine.waiting import CURRENT, until, until_done
+
+if TYPE_CHECKING:
+    from flows.engine.context import Context
+    from flows.engine.streams import Stream
+
+T = TypeVar("T")
+
+OnClose = Callable[[Outcome], Awaitable[None] | None]
 
 #: What a generator gives that does not yield.
 ENDED: Final = object()
@@ -24,8 +39,6 @@ class Undo(Protocol):
 
 class Plain:
     """A plain generator, driven like an asynchronous one."""
-
-    __slots__ = ("__name__", "generator")
 
     def __init__(self, generator: Generator[Any, Any, Any], name: str) -> None:
         self.generator = generator
@@ -48,31 +61,24 @@ class Plain:
 
 
 async def release(undo: Undo, error: BaseException | None) -> None:
-    """Run a clean-up: on after its `yield`, or with `error` thrown in. Raises what fails anew."""
-    ended = await anext(undo, ENDED) is ENDED if error is None else await _thrown(undo, error)
-    if not ended:
-        await refuse(undo)
+    """Throw `error` into a generator that has yielded its value, or give it up if it yields again.
 
-
-async def refuse(undo: Undo) -> Never:
-    """Give up a generator that yields a second time."""
+    Raises what fails anew.
+    """
+    if error is not None:
+        trace = error.__traceback__
+        try:
+            await undo.athrow(error)
+        except StopAsyncIteration:
+            return  # swallowed: its own affair, what failed has failed
+        except BaseException as raised:
+            # Python replaces a thrown Stop(Async)Iteration by a RuntimeError caused by it.
+            if raised is not error and raised.__cause__ is not error:
+                raise
+            error.__traceback__ = trace
+            return
     await undo.aclose()
     raise InvalidDefinition(undo.__name__, "yields twice: what it yields once is its value")
-
-
-async def _thrown(undo: Undo, error: BaseException) -> bool:
-    trace = error.__traceback__
-    try:
-        await undo.athrow(error)
-    except StopAsyncIteration:
-        return True  # swallowed: its own affair, what failed has failed
-    except BaseException as raised:
-        # Python replaces a thrown Stop(Async)Iteration by a RuntimeError caused by it.
-        if raised is not error and raised.__cause__ is not error:
-            raise
-        error.__traceback__ = trace
-        return True
-    return False
 
 
 async def release_all(ledger: list[Undo], error: BaseException | None) -> BaseException | None:
@@ -81,49 +87,104 @@ async def release_all(ledger: list[Undo], error: BaseException | None) -> BaseEx
     From the first failure on it is a failing close for those that remain.
     """
     while ledger:
+        undo = ledger.pop()
         try:
-            await release(ledger.pop(), error)
+            if error is not None or await anext(undo, ENDED) is not ENDED:
+                await release(undo, error)
         except BaseException as later:
             error = worst(error, later)
     return error
 
 
-class Abandoned(asyncio.CancelledError):
-    """The cancellation of what somebody left open: it is raised to nobody, its failures are."""
+class Rest(Struct, eq=False):
+    """What most contexts never have."""
 
-    def __init__(self) -> None:
-        super().__init__("left open")
-        self.failure: BaseException | None = None
+    spawned: "dict[Work[Any], None]" = field(default_factory=dict["Work[Any]", None])
+    nested: "dict[Context[Any], None]" = field(default_factory=dict["Context[Any]", None])
+    callbacks: list[OnClose] = field(default_factory=list[OnClose])
+    #: Those who wait for what is being opened, and whom that waits for in turn.
+    waiters: list[asyncio.Future[Exception | None]] = field(
+        default_factory=list[asyncio.Future[Exception | None]]
+    )
+    waits_for: "list[Context[Any]]" = field(default_factory=list["Context[Any]"])
+    idle: asyncio.Event | None = None
+    closed: asyncio.Event | None = None
+    #: Who reads the items, if it is the execution of a stream.
+    reader: "Stream[Any] | None" = None
 
-
-def worst(first: BaseException | None, later: BaseException) -> BaseException:
-    """Which of two errors to raise: the first with a note, or a cancellation with its context."""
-    if first is None or later is first:
-        return later
-    if isinstance(first, Abandoned):
-        first.failure = worst(first.failure, later)
-        return first
-    if isinstance(first, Exception) and not isinstance(later, Exception):
-        later.__context__ = first
-        return later
-    if not isinstance(later, asyncio.CancelledError):
-        first.add_note("While closing, this failed too:\n" + _as_text(later))
-    return first
-
-
-def _as_text(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error)).rstrip()
+    def wake(self, failure: BaseException | None) -> None:
+        """Tell those who wait for what was being opened. A cancellation is not theirs."""
+        waiters, self.waiters = self.waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(failure if isinstance(failure, Exception) else None)
 
 
-async def until(done: asyncio.Event) -> BaseException | None:
-    """Wait for `done` whatever happens; the cancellation that came meanwhile."""
-    cancelled: BaseException | None = None
-    while not done.is_set():
+class Work(Generic[T]):
+    """A flow that runs beside; await it for its result. Cancelling who awaits cancels no work."""
+
+    def __init__(self, context: "Context[Any]", coroutine: Coroutine[Any, Any, T]) -> None:
+        self._seen = False
+        self._spawned = context.more().spawned
+        self._spawned[self] = None
+        # What spawned it does not wait for it, so it starts as nobody's part.
+        ambient = contextvars.copy_context()
+        ambient.run(CURRENT.set, None)
+        self._task = asyncio.get_running_loop().create_task(coroutine, context=ambient)
+        self._task.add_done_callback(self._ended)
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        yield from asyncio.wait([self._task]).__await__()
+        self._seen = True
+        self._spawned.pop(self, None)
+        return self._task.result()
+
+    def _ended(self, task: "asyncio.Task[T]") -> None:
+        if task.cancelled() or task.exception() is None:
+            self._spawned.pop(self, None)
+
+    def cancel(self) -> None:
+        """Ask it to end."""
+        self._task.cancel()
+
+    async def joined(self) -> BaseException | None:
+        """Wait for its end, whatever happens; its error, if nobody has awaited it."""
+        cancelled = await until_done(self._task)
+        if self._task.cancelled() or self._seen:
+            return cancelled
+        return worst(self._task.exception(), cancelled)
+
+
+async def settle(context: "Context[Any]", error: BaseException | None) -> BaseException | None:
+    """End what runs in a closing context and tell its callbacks; the error there is then."""
+    rest = context.more()
+    spawned = list(rest.spawned)
+    for work in spawned:
+        work.cancel()
+    for work in spawned:
+        error = worst(error, await work.joined())
+    while context.active:
+        rest.idle = asyncio.Event()
+        error = worst(error, await until(rest.idle))
+    for nested in reversed(list(rest.nested)):
+        error = worst(error, await abandon(nested))
+    while rest.callbacks:
         try:
-            await done.wait()
-        except asyncio.CancelledError as error:
-            cancelled = error
-    return cancelled
+            answer = rest.callbacks.pop()(Outcome.of(error))
+            if inspect.isawaitable(answer):
+                await answer
+        except BaseException as later:
+            error = worst(error, later)
+    return error
+
+
+async def abandon(context: "Context[Any]") -> BaseException | None:
+    """Close what somebody left open, as cancelled; what failed in it."""
+    if context.state == CLOSING:
+        return await until(context.closed())
+    gone = Abandoned()
+    final = await context.fail(gone)
+    return gone.failure if final is gone else final
 
 
 def runs_in(function: Callable[..., Any], owner: object) -> bool:

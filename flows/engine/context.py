@@ -8,21 +8,12 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 from msgspec import Struct
 
-from flows.engine.closing import (
-    ENDED,
-    Undo,
-    refuse,
-    release,
-    release_all,
-    runs_in,
-    worst,
-)
-from flows.engine.errors import Closed
-from flows.engine.execution import perform, run
+from flows.engine.closing import ENDED, OnClose, Rest, Undo, Work, release, runs_in, settle
+from flows.engine.errors import Closed, worst
+from flows.engine.execution import perform
 from flows.engine.nodes import (
     CLOSED,
     CLOSING,
-    MISSING,
     OPEN,
     Atom,
     Bound,
@@ -32,18 +23,18 @@ from flows.engine.nodes import (
     Resource,
     Tag,
     level,
-)
+)  # fmt: skip
+from flows.engine.parsing import Unparsed
+from flows.engine.streams import Stream
 from flows.engine.waiting import CURRENT, refuse_from_within
-from flows.engine.work import OnClose, Rest, Work, settle
 
 if TYPE_CHECKING:
-    from flows.engine.handles import Handle
     from flows.engine.scope import Scope
-    from flows.engine.streams import Stream
-    from flows.engine.wiring import Wiring
 
 T = TypeVar("T")
+S = TypeVar("S")
 InputT = TypeVar("InputT", covariant=True)
+HandleI = TypeVar("HandleI", contravariant=True)
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
 
@@ -55,19 +46,20 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
     parent: "Context[Any] | None"
     scope: "Scope"
     #: The boundary of an execution; None for a boundary.
-    boundary: "Context[Any] | None"
-    flow: Flow[Any, Any] | None
-    called: str | None
-    tags: Level | None
+    boundary: "Context[Any] | None" = None
+    #: None for a boundary, and while nodes are resolved.
+    flow: Flow[Any, Any] | None = None
+    called: str | None = None
+    tags: Level | None = None
     state: Literal[0, 1, 2] = OPEN
     #: How many executions run in it.
     active: int = 0
-    #: Resources by node; while one is being made, its maker by its wiring.
-    values: "dict[Node | Wiring, Any] | None" = None
+    #: Resources by node; while one is being made, its maker by its plan.
+    values: dict[Any, Any] | None = None
     ledger: list[Undo] | None = None
-    #: What this execution is making at the moment.
-    opening: Node | None = None
+    #: What the running code belonged to before this, and what atom this makes, if any.
     outer: "Token[Context[Any] | None] | None" = None
+    makes: Node | None = None
     rest: Rest | None = None
 
     def __repr__(self) -> str:
@@ -83,7 +75,8 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
     def create_context(self, *tags: Bound) -> "Context[None]":
         """A boundary within this one, with resources of its own; Closed if this is closed."""
         self.require_open()
-        nested = self.scope.boundary(self, tags)
+        nested = Context(None, self, self.scope, tags=level(tags))
+        self.scope.hooks.opened(nested)
         self.more().nested[nested] = None
         return nested
 
@@ -111,93 +104,42 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         """Run a flow in a child context and give what it returns; the child is closed by then."""
         bound = level(tags) if tags else None
         child = Context(input, self, self.scope, self.boundary or self, flow, name, bound)
-        return perform(child, self, MISSING) if self.scope.encloses is None else run(child, MISSING)
+        return perform(child, self)
 
     def exec_raw(
-        self,
-        flow: Flow[Any, O],
-        raw: Any,
-        *,
-        tags: Iterable[Bound] = (),
-        name: str | None = None,
+        self, flow: Flow[Any, O], raw: Any, *, tags: Iterable[Bound] = (), name: str | None = None
     ) -> Coroutine[Any, Any, O]:
         """The same with an input that is parsed first; InvalidInput if it cannot be."""
-        return run(self.child(flow, None, tags, name), raw)
+        return self.exec(flow, Unparsed(raw), tags=tags, name=name)
 
     def stream(
         self, flow: Flow[I, AsyncIterator[O]], input: I, *, tags: Iterable[Bound] = ()
-    ) -> "Stream[O]":
+    ) -> Stream[O]:
         """Read a streaming flow: `async with ctx.stream(flow, input) as items`."""
-        from flows.engine.streams import Stream
-
-        return Stream(self.child(flow, input, tags, None))
+        home = self.boundary or self
+        return Stream(Context(input, self, self.scope, home, flow, None, level(tags)))
 
     def stream_raw(
         self, flow: Flow[Any, AsyncIterator[O]], raw: Any, *, tags: Iterable[Bound] = ()
-    ) -> "Stream[O]":
+    ) -> Stream[O]:
         """The same with an input that is parsed first; InvalidInput if it cannot be."""
-        from flows.engine.streams import Stream
-
-        return Stream(self.child(flow, None, tags, None), raw)
+        return self.stream(flow, Unparsed(raw), tags=tags)
 
     @overload
     def spawn(
         self, flow: Flow[None, O], input: None = None, *, tags: Iterable[Bound] = ()
-    ) -> "Work[O]": ...
+    ) -> Work[O]: ...
     @overload
-    def spawn(self, flow: Flow[I, O], input: I, *, tags: Iterable[Bound] = ()) -> "Work[O]": ...
+    def spawn(self, flow: Flow[I, O], input: I, *, tags: Iterable[Bound] = ()) -> Work[O]: ...
     def spawn(
         self, flow: Flow[Any, Any], input: Any = None, *, tags: Iterable[Bound] = ()
-    ) -> "Work[Any]":
+    ) -> Work[Any]:
         """Run a flow in a task that ends with this context: cancelled and joined at its close.
 
         The result can be awaited. An error that nobody awaited fails the close.
         """
         self.require_open()
-        return Work(self, run(self.child(flow, input, tags, None), MISSING))
-
-    def child(
-        self, flow: Flow[Any, Any], input: Any, tags: Iterable[Bound], name: str | None
-    ) -> "Context[Any]":
-        """The context of an execution that has not begun."""
-        bound = level(tags) if tags else None
-        return Context(input, self, self.scope, self.boundary or self, flow, name, bound)
-
-    def made(self, resource: Resource[Any]) -> Any:
-        """A resource that is open in it."""
-        assert self.values is not None  # noqa: S101 - it was opened before
-        return self.values[resource]
-
-    def require_open(self) -> None:
-        """Raise Closed unless new work may begin."""
-        if self.state != OPEN:
-            raise Closed(f"The context of {self.name}")
-
-    def more(self) -> Rest:
-        """What most contexts never have."""
-        if self.rest is None:
-            self.rest = Rest()
-        return self.rest
-
-    async def fail(self, error: BaseException) -> BaseException:
-        """Close after a failure; what to raise then: `error`, or what is worse."""
-        return (await self.shut(error) or error) if self.state == OPEN else error
-
-    async def finish(self) -> None:
-        """Close after success, and raise what fails in it."""
-        if self.state == OPEN and (failure := await self.shut(None)) is not None:
-            raise failure
-
-    def leave(self) -> None:
-        """An execution in it has ended."""
-        self.active -= 1
-        if self.rest is not None:
-            self.stir()
-
-    def stir(self) -> None:
-        """Tell who waits for it to be idle."""
-        if self.rest is not None and self.rest.idle is not None and not self.active:
-            self.rest.idle.set()
+        return Work(self, self.exec(flow, input, tags=tags))
 
     # -- what belongs to it ----------------------------------------------------------------------
 
@@ -210,7 +152,7 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
     async def resolve(self, node: Node) -> Any:
         """What a flow that ran here would get for `need(node)`."""
         self.require_open()
-        maker: Context[Any] = Context(None, self, self.scope, None, None, None, None)
+        maker: Context[Any] = Context(None, self, self.scope)
         maker.outer = token = CURRENT.set(maker)
         self.active += 1
         try:
@@ -218,12 +160,41 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         finally:
             maker.state = CLOSED
             CURRENT.reset(token)
-            self.leave()
+            self.active -= 1
+            self.stir()
 
     def on_close(self, callback: OnClose) -> None:
         """Call back with the outcome when this closes, before its resources are released."""
         self.require_open()
         self.more().callbacks.append(callback)
+
+    def made(self, resource: Node) -> Any:
+        """A resource that is open in it."""
+        assert self.values is not None  # noqa: S101 - it was opened before
+        return self.values[resource]
+
+    @property
+    def opening(self) -> Node | None:
+        """What it is making at the moment."""
+        above: Context[Any] | None = self
+        while above is not None:
+            for part, maker in (above.values or {}).items():
+                if maker is self and not isinstance(part, Node):
+                    node: Node = part.node
+                    return node
+            above = above.parent
+        return self.makes
+
+    def require_open(self) -> None:
+        """Raise Closed unless new work may begin."""
+        if self.state != OPEN:
+            raise Closed(f"The context of {self.name}")
+
+    def more(self) -> Rest:
+        """What most contexts never have."""
+        if self.rest is None:
+            self.rest = Rest()
+        return self.rest
 
     # -- its end ---------------------------------------------------------------------------------
 
@@ -233,38 +204,53 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         A second close is harmless; it waits for the first. EngineError from within an execution
         or spawned work of this context, which would wait for itself.
         """
-        if self.state == CLOSED or (self.state == CLOSING and runs_in(type(self).shut, self)):
-            return
-        if self.state == CLOSING:
-            await self.closing().wait()
-            return
-        refuse_from_within(self)
-        final = await self.shut(error)
-        if final is not error and final is not None:
-            raise final
+        if self.state == OPEN:
+            refuse_from_within(self)
+            await self.shut(error)
+        elif self.state == CLOSING and not runs_in(type(self).shut, self):
+            await self.closed().wait()
 
-    async def shut(self, error: BaseException | None) -> BaseException | None:
-        """Close an open context and give the error there is in the end: `error` or a worse one."""
+    async def shut(self, error: BaseException | None) -> None:
+        """Close it if it is open; raises what there is in the end, if that is not `error`."""
+        if self.state:
+            return
         self.state = CLOSING
+        final = error
         if self.rest is not None or self.active:
-            error = await settle(self, error)
-        if self.ledger:
-            error = await release_all(self.ledger, error)
-        if self.scope.tells is not None:
-            error = self.scope.tells.closed(self, error)
-        self.end()
-        return error
-
-    def end(self) -> None:
-        """Everything in it has ended."""
+            final = await settle(self, final)
+        ledger = self.ledger
+        while ledger:  # `release_all`, without further calls where all goes well
+            undo = ledger.pop()
+            try:
+                if final is not None or await anext(undo, ENDED) is not ENDED:
+                    await release(undo, final)
+            except BaseException as later:
+                final = worst(final, later)
+        if self.scope.tells:
+            final = self.scope.hooks.closed(self, final)
         self.state = CLOSED
         self.values = None
         if self.boundary is None:
             (self.scope.contexts if self.parent is None else self.parent.more().nested).pop(self, 0)
         if self.rest is not None and self.rest.closed is not None:
             self.rest.closed.set()
+        if final is not None and final is not error:
+            raise final
 
-    def closing(self) -> asyncio.Event:
+    async def fail(self, error: BaseException) -> BaseException:
+        """Close after a failure; what to raise then: `error`, or what is worse."""
+        try:
+            await self.shut(error)
+        except BaseException as worse:
+            return worse
+        return error
+
+    def stir(self) -> None:
+        """An execution in it has ended: tell who waits for it to be idle."""
+        if self.rest is not None and self.rest.idle is not None and not self.active:
+            self.rest.idle.set()
+
+    def closed(self) -> asyncio.Event:
         """Set once it is closed."""
         rest = self.more()
         rest.closed = rest.closed or asyncio.Event()
@@ -275,26 +261,35 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
             self.require_open()
         return self
 
-    async def __aexit__(
+    def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:
-        if self.state or self.active or self.rest is not None or self.scope.tells is not None:
-            await self.close(error)
-            return
-        self.state = CLOSING
-        final, ledger = error, self.ledger
-        while ledger:  # `release_all`, written out
-            undo = ledger.pop()
-            try:
-                if final is not None:
-                    await release(undo, final)
-                elif await anext(undo, ENDED) is not ENDED:
-                    await refuse(undo)
-            except BaseException as later:
-                final = worst(final, later)
-        self.end()
-        if final is not None and final is not error:
-            raise final
+    ) -> Coroutine[Any, Any, None]:
+        return self.close(error) if self.state or self.active else self.shut(error)
+
+
+class Handle(Generic[HandleI, O]):
+    """A flow bound to the context that needs it: `await handle(input)` is a full execution."""
+
+    __slots__ = ("_context", "flow")
+
+    def __init__(self, context: Context[Any], flow: Flow[HandleI, O]) -> None:
+        self._context = context
+        self.flow = flow
+
+    def __repr__(self) -> str:
+        return f"<handle {self.flow.name}>"
+
+    @overload
+    def __call__(self: "Handle[None, O]", input: None = None) -> Coroutine[Any, Any, O]: ...
+    @overload
+    def __call__(self, input: HandleI) -> Coroutine[Any, Any, O]: ...
+    def __call__(self, input: Any = None) -> Coroutine[Any, Any, O]:
+        """Run the flow; Closed once the context has ended."""
+        return self._context.exec(self.flow, input)
+
+    def stream(self: "Handle[I, AsyncIterator[S]]", input: I) -> Stream[S]:
+        """Read a streaming flow: `async with handle.stream(input) as items`."""
+        return self._context.stream(self.flow, input)

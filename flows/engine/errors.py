@@ -10,10 +10,19 @@
 What flows refuse is none of this: faults are ordinary exceptions of the project.
 """
 
+import asyncio
+import traceback
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flows.engine.nodes import Node
+
+
+#: Why a flow cannot return a stream.
+OUTLIVES = (
+    "returns an async iterator, which would outlive its context: make it an async generator"
+    " (`yield` the items)"
+)
 
 
 class EngineError(Exception):
@@ -77,3 +86,26 @@ class Closed(EngineError):
 
     def __str__(self) -> str:
         return f"{self.subject} is not open"
+
+
+class Abandoned(asyncio.CancelledError):
+    """The cancellation of what somebody left open: it is raised to nobody, its failures are."""
+
+    def __init__(self) -> None:
+        super().__init__("left open")
+        self.failure: BaseException | None = None
+
+
+def worst(first: BaseException | None, later: BaseException | None) -> BaseException | None:
+    """Which of two errors to raise: the first with a note, or a cancellation with its context."""
+    if first is None or later is None or later is first:
+        return later if first is None else first
+    if isinstance(first, Abandoned):
+        first.failure = worst(first.failure, later)
+    elif isinstance(first, Exception) and not isinstance(later, Exception):
+        later.__context__ = first
+        return later
+    elif not isinstance(later, asyncio.CancelledError):
+        text = "".join(traceback.format_exception(later)).rstrip()
+        first.add_note(f"While closing, this failed too:\n{text}")
+    return first

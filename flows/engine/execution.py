@@ -1,178 +1,211 @@
-"""Running a flow in a context: the path that every request takes, so it is written out."""
+"""Running a flow in a context: the path that every request takes."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never, TypeAlias
 
-from flows.engine.closing import ENDED
-from flows.engine.errors import InvalidDefinition, InvalidInput
-from flows.engine.nodes import CLOSED, MISSING, OPEN, Missing
-from flows.engine.parsing import name_of, parsed
-from flows.engine.resources import home_of, open_in, opened, refuse_nothing
-from flows.engine.waiting import CURRENT
+from flows.engine.closing import ENDED, Plain, Undo, release_all
+from flows.engine.errors import OUTLIVES, InvalidDefinition, InvalidInput
+from flows.engine.extension import Call, enclosed
+from flows.engine.nodes import CLOSED, MISSING, Node, Resource, Shape
+from flows.engine.parsing import Unparsed, name_of, parsed
+from flows.engine.waiting import CURRENT, until_opened
+
+if TYPE_CHECKING:
+    from flows.engine.context import Context
+    from flows.engine.plan import Plan
+    from flows.engine.scope import Scope
 
 set_current, reset_current = CURRENT.set, CURRENT.reset
 
-if TYPE_CHECKING:
-    from contextvars import Token
 
-    from flows.engine.context import Context
-    from flows.engine.wiring import Plan
+#: A resource that a plan opens, by what plan, whether in the boundary, and as which argument.
+Opening: TypeAlias = "tuple[Resource[Any], Plan, bool, str | None]"
 
 
-def run(context: "Context[Any]", raw: Any | Missing) -> Coroutine[Any, Any, Any]:
-    """Run an execution from its beginning to its end; `raw` is MISSING if its input is there."""
-    parent = context.parent
-    assert parent is not None  # noqa: S101 - only boundaries have none
-    if context.scope.encloses is None:
-        return perform(context, parent, raw)
-    return enclose(context, raw, partial(once, context, parent, raw))
+async def perform(context: "Context[Any]", parent: "Context[Any] | None") -> Any:  # noqa: C901
+    """An execution from parsing to close. Extensions go round it: for them, without `parent`.
 
-
-def once(
-    context: "Context[Any]", parent: "Context[Any]", raw: Any | Missing
-) -> Coroutine[Any, Any, Any]:
-    """What extensions enclose: called a second time, it finds its context closed."""
-    context.require_open()
-    return perform(context, parent, raw)
-
-
-async def perform(  # noqa: C901 - written out, see the module's first line
-    context: "Context[Any]", parent: "Context[Any]", raw: Any | Missing
-) -> Any:
-    """Parse, make what is needed, call, close."""
-    scope, values, part = context.scope, None, None
-    token = None
-    if context.outer is None:
+    The commonest resource is opened here, as `open_in` would: a call costs a tenth of a microsecond
+    and a request takes three.
+    """
+    scope, values, part, token = context.scope, None, None, None
+    if scope.guarded:
+        scope.refuse_another_loop()
+    if context.state:
+        context.require_open()
+    if parent is not None:
         if parent.state:
             parent.require_open()
         context.outer = token = set_current(context)
         parent.active += 1
     try:
         try:
-            plan = scope.plans.get(context.flow)
-            if plan is None or raw is not MISSING or not isinstance(context.input, plan.accepts):
-                plan = accept(context, raw)
-            recipe = plan.recipe
-            if not recipe.ready:
-                await recipe.prepare(scope)
-            wiring = recipe.wiring
-            if wiring.varies:
+            plan = scope.ready.get(context.flow)
+            if parent is not None and scope.enclosing is not None:
+                plan = scope.enclosing
+            elif plan is None or not isinstance(context.input, plan.accepts):
+                plan = await accept(context)
+            if plan.opens or plan.reads:
                 arguments: dict[str, Any] = {}
-                for resource, part, lasting, names in recipe.resources:
-                    home = (context.boundary or context) if lasting else home_of(resource, context)
+                for resource, part, lasting, name in plan.opens:
+                    home = context.boundary if lasting else None
+                    if home is None:
+                        home = home_of(resource, context)
                     values = home.values
                     if values is None:
                         home.values = values = {}
-                    if (value := values.get(resource, MISSING)) is MISSING:
-                        if not part.is_quick or part in values:
-                            value = await open_in(home, part, context)
+                    value = values.get(resource, MISSING)
+                    if value is not MISSING:
+                        pass
+                    elif part.is_quick and part not in values:
+                        values[part] = context
+                        undo = part.function()
+                        if (value := await anext(undo, ENDED)) is ENDED:
+                            refuse_nothing(resource)
+                        values[resource] = value
+                        if home.ledger is None:
+                            home.ledger = [undo]
                         else:
-                            # `open_in` without what most resources have not, written out.
-                            values[part] = context
-                            context.opening = resource
-                            undo = part.function()
-                            if (value := await anext(undo, ENDED)) is ENDED:
-                                refuse_nothing(resource)
-                            values[resource] = value
-                            if home.ledger is None:
-                                home.ledger = [undo]
-                            else:
-                                home.ledger.append(undo)
-                            opened(values, part, context, None)
-                    for name in names:
+                            home.ledger.append(undo)
+                        del values[part]
+                        if context.rest is not None:
+                            context.rest.wake(None)
+                    else:
+                        value = await open_in(home, part, context)
+                    if name is not None:
                         arguments[name] = value
-                for name, read in wiring.reads:
+                for name, read in plan.reads:
                     arguments[name] = read(context)
-                result = await wiring.function(context, **arguments)
+                result = await plan.function(context, **arguments)
             else:
-                result = await wiring.function(context)
-            if plan.vets:
-                refuse_stream(plan, result)
+                result = await plan.function(context)
+            if plan.vets and hasattr(result, "__anext__"):
+                raise InvalidDefinition(plan.node.name, OUTLIVES)  # noqa: TRY301
         except BaseException as error:
-            if context.opening is not None and values is not None and part is not None:
+            if values is not None and part is not None and values.get(part) is context:
                 opened(values, part, context, error)
             raise await context.fail(error)  # noqa: B904 - the same, or with it as context
-        if context.ledger or context.rest is not None or context.active or scope.tells is not None:
-            await context.finish()
+        if context.ledger or context.rest is not None or context.active or scope.tells:
+            await context.shut(None)
         else:
             context.state = CLOSED
         return result
     finally:
-        if token is not None:
+        if parent is not None and token is not None:
             reset_current(token)
             parent.active -= 1
             if parent.rest is not None:
                 parent.stir()
 
 
-async def enclose(
-    context: "Context[Any]", raw: Any | Missing, core: Callable[[], Awaitable[Any]]
-) -> Any:
-    """Run `core`, which is this execution, with the scope's extensions around it."""
-    scope, parent = context.scope, context.parent
-    hooks = scope.encloses
-    if hooks is None:
-        return await core()
-    assert parent is not None and context.flow is not None  # noqa: S101, PT018
-    token = enter(context, parent)
-    try:
-        try:
-            plan = scope.plans.get(context.flow)
-            context.flow = plan.flow if plan else scope.wirings.target(context.flow)
-            if scope.tells is not None:
-                hooks.opened(context)
-            result = await hooks.around_exec(context, raw, core)
-        except BaseException as error:
-            raise await context.fail(error)  # noqa: B904 - the same, or with it as context
-        if context.state == OPEN:
-            await context.finish()
-        return result
-    finally:
-        leave(parent, token)
+def enclose(context: "Context[Any]") -> Awaitable[Any]:
+    """What is awaited for an execution with the scope's extensions around it."""
+    scope = context.scope
+    context.flow = flow = scope.plans.target(context.flow)
+    scope.hooks.opened(context)
+    raw = context.input.raw if type(context.input) is Unparsed else None
+    call = Call(flow.replaces or flow, raw, context, flow.streaming)
+    return enclosed(scope.hooks.wrap_exec, call, partial(perform, context, None))
 
 
-def enter(context: "Context[Any]", parent: "Context[Any]") -> "Token[Context[Any] | None]":
-    """Begin as an execution in `parent`; Closed if that refuses new work."""
-    if parent.state:
-        parent.require_open()
-    context.outer = token = CURRENT.set(context)
-    parent.active += 1
-    return token
-
-
-def leave(parent: "Context[Any]", token: "Token[Context[Any] | None]") -> None:
-    """End as an execution in `parent`."""
-    CURRENT.reset(token)
-    parent.active -= 1
-    if parent.rest is not None:
-        parent.stir()
-
-
-def accept(context: "Context[Any]", raw: Any | Missing, *, streaming: bool = False) -> "Plan":
-    """The plan by which the flow is run, once it and its input are checked."""
-    scope, flow = context.scope, context.flow
-    assert flow is not None  # noqa: S101 - only boundaries have none
-    plan = scope.plans.get(flow) or scope.plan(flow)
-    context.flow = flow = plan.flow
-    if flow.streaming is not streaming:
-        hint = "streams: `async with ctx.stream(…)` reads it"
-        if streaming:
-            hint = "is no streaming flow: `await ctx.exec(…)` runs it"
+async def accept(context: "Context[Any]") -> "Plan":
+    """The plan by which a flow is run, once it and its input are checked, and its atoms made."""
+    scope, given = context.scope, context.input
+    context.flow = flow = scope.plans.target(context.flow)
+    reader = context.rest is not None and context.rest.reader is not None
+    if flow.streaming is not reader:
+        streams = "streams: `async with ctx.stream(…)` reads it"
+        hint = "is no streaming flow: `await ctx.exec(…)` runs it" if reader else streams
         raise InvalidDefinition(flow.name, hint)
-    if raw is not MISSING:
-        context.input = parsed(flow, raw)
-    elif not isinstance(context.input, flow.accepts):
-        given = name_of(type(context.input))
-        raise InvalidInput(flow.name, "$", f"Expected `{name_of(flow.input_type)}`, got `{given}`")
-    return plan
+    if type(given) is Unparsed:
+        context.input = parsed(flow, given.raw)
+    elif not isinstance(given, flow.accepts):
+        kinds = f"Expected `{name_of(flow.input_type)}`, got `{name_of(type(given))}`"
+        raise InvalidInput(flow.name, "$", kinds)
+    return await scope.prepare(flow)
 
 
-def refuse_stream(plan: "Plan", result: Any) -> None:
-    """Raise if a flow that is no stream returned one."""
-    if hasattr(result, "__anext__"):
-        raise InvalidDefinition(
-            plan.flow.name,
-            "returns an async iterator, which would outlive its context: make it an async"
-            " generator (`yield` the items)",
-        )
+def home_of(resource: Resource[Any], context: "Context[Any]") -> "Context[Any]":
+    """Where a resource belongs that is needed in `context`.
+
+    In the boundary; or, per execution, there, unless it is open further up.
+    """
+    if resource.per == "context":
+        return context.boundary or context
+    above: Context[Any] | None = context
+    while above is not None:
+        if above.values is not None and resource in above.values:
+            return above
+        above = above.parent if above.boundary is not None else None
+    return context
+
+
+async def open_in(home: "Context[Any]", plan: "Plan", maker: "Context[Any]") -> Any:
+    """Make a resource that belongs to `home`: once, however many ask at the same time."""
+    node, values = plan.node, home.values
+    if values is None:
+        home.values = values = {}
+    while plan in values:
+        await until_opened(values[plan])
+    if node in values:
+        return values[node]
+    values[plan] = maker
+    failure: BaseException | None = None
+    try:
+        acquired: list[Undo] = []
+        arguments = {name: home_of(each, home).made(each) for name, each in plan.resources}
+        arguments.update((name, read(home)) for name, read in plan.reads)
+        value = await build(home.scope, plan, arguments, acquired)
+        home.ledger = [*(home.ledger or ()), *acquired]
+        values[node] = value
+    except BaseException as error:
+        failure = error
+        raise
+    finally:
+        opened(values, plan, maker, failure)
+    return value
+
+
+def opened(
+    values: "dict[Any, Any]", plan: "Plan", maker: "Context[Any]", failure: BaseException | None
+) -> None:
+    """The making of a resource has ended: tell those who wait for it."""
+    del values[plan]
+    if maker.rest is not None:
+        maker.rest.wake(failure)
+
+
+async def build(scope: "Scope", plan: "Plan", arguments: dict[str, Any], ledger: list[Undo]) -> Any:
+    """Make an atom or resource, with extensions around it; its clean-up goes into `ledger`."""
+    if not scope.hooks.wrap_resolve:
+        return await make(plan, arguments, ledger)
+    acquired: list[Undo] = []
+    try:
+        run = partial(make, plan, arguments, acquired)
+        value = await enclosed(scope.hooks.wrap_resolve, plan.node, run)
+    except BaseException as error:
+        raise await release_all(acquired, error) or error  # noqa: B904 - the same, or with it as context
+    ledger += acquired
+    return value
+
+
+async def make(plan: "Plan", arguments: dict[str, Any], ledger: list[Undo]) -> Any:
+    """Call a factory; a generator's clean-up is put into `ledger` once it has given its value."""
+    node, shape = plan.node, plan.node.shape
+    made = plan.function(**arguments)
+    if shape is Shape.PLAIN:
+        return made
+    if shape is Shape.ASYNC:
+        return await made
+    undo: Undo = made if shape is Shape.ASYNC_GENERATOR else Plain(made, node.name)
+    value = await anext(undo, ENDED)
+    if value is ENDED:
+        refuse_nothing(node)
+    ledger.append(undo)
+    return value
+
+
+def refuse_nothing(node: Node) -> Never:
+    """Raise for a generator that yielded no value."""
+    raise InvalidDefinition(node.name, "ended without a `yield`: what it yields is its value")

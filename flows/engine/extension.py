@@ -1,10 +1,14 @@
 """What can be hung around executions, and what it is told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+
+from flows.engine.errors import worst
+from flows.engine.parsing import Unparsed
 
 if TYPE_CHECKING:
     from flows.engine.context import Context
@@ -36,7 +40,7 @@ class Call(Struct, eq=False):
     @property
     def input(self) -> Any:
         """The input; None until it is parsed."""
-        return self.ctx.input
+        return None if type(self.ctx.input) is Unparsed else self.ctx.input
 
     @property
     def name(self) -> str:
@@ -73,3 +77,45 @@ class Extension:
 
     def context_closed(self, ctx: "Context[Any]", outcome: Outcome) -> None:
         """It has ended, and everything in it is released."""
+
+
+class Hooks:
+    """What a scope's extensions override, outermost first: the rest costs nothing."""
+
+    def __init__(self, extensions: Iterable[Extension]) -> None:
+        every = list(extensions)
+        self.wrap_exec = [each.wrap_exec for each in every if _has(each, "wrap_exec")]
+        self.wrap_resolve = [each.wrap_resolve for each in every if _has(each, "wrap_resolve")]
+        self._opened = [each.context_opened for each in every if _has(each, "context_opened")]
+        self._closed = [each.context_closed for each in every if _has(each, "context_closed")]
+        #: Whether one wants to know of contexts, and whether one of anything about executions.
+        self.tells = bool(self._opened or self._closed)
+        self.encloses = self.tells or bool(self.wrap_exec)
+
+    def opened(self, ctx: "Context[Any]") -> None:
+        """Tell that a context has begun."""
+        for tell in self._opened:
+            tell(ctx)
+
+    def closed(self, ctx: "Context[Any]", error: BaseException | None) -> BaseException | None:
+        """Tell that a context has ended with `error`; the error there is then."""
+        outcome = Outcome.of(error)
+        for tell in self._closed:
+            try:
+                tell(ctx, outcome)
+            except Exception as later:
+                error = worst(error, later)
+        return error
+
+
+def _has(extension: Extension, hook: str) -> bool:
+    return getattr(type(extension), hook) is not getattr(Extension, hook)
+
+
+def enclosed(
+    wraps: Sequence[Callable[..., Awaitable[Any]]], told: Any, run: Callable[[], Awaitable[Any]]
+) -> Awaitable[Any]:
+    """What is awaited for `run()` with `wraps` around it, the first of them outermost."""
+    for wrap in reversed(wraps):
+        run = partial(wrap, told, run)
+    return run()

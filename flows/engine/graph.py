@@ -13,14 +13,14 @@ from flows.engine.nodes import (
     Tag,
     is_atom,
     is_flow,
-    is_port,
     is_resource,
     is_tag,
-)
+    level,
+)  # fmt: skip
 from flows.engine.presets import Given
 
 if TYPE_CHECKING:
-    from flows.engine.wiring import Wirings
+    from flows.engine.plan import Plans
 
 
 class Graph(Struct, frozen=True):
@@ -58,17 +58,17 @@ class Place(NamedTuple):
     owner: Flow[Any, Any] | None
 
 
-def check(flow: Flow[Any, Any], wirings: "Wirings", provided: Set[Tag[Any]]) -> None:
+def check(flow: Flow[Any, Any], plans: "Plans", provided: Set[Tag[Any]]) -> None:
     """Raise if `flow`, or a flow that it can call, could not run where `provided` is bound.
 
     Handles are followed. A ring of flows is recursion; any other ring is a cycle.
     """
-    start = wirings.target(flow)
+    start = plans.target(flow)
     routes: dict[Place, tuple[str, ...]] = {Place(start, start): (start.name,)}
     todo = list(routes)
     below: dict[Place, list[Place]] = {}
     for place in todo:
-        below[place] = list(_below(place, routes[place], wirings, provided))
+        below[place] = list(_below(place, routes[place], plans, provided))
         for needed in below[place]:
             if needed not in routes:
                 routes[needed] = (*routes[place], needed.node.name)
@@ -80,35 +80,35 @@ def check(flow: Flow[Any, Any], wirings: "Wirings", provided: Set[Tag[Any]]) -> 
 
 
 def _below(
-    place: Place, route: tuple[str, ...], wirings: "Wirings", provided: Set[Tag[Any]]
+    place: Place, route: tuple[str, ...], plans: "Plans", provided: Set[Tag[Any]]
 ) -> Iterator[Place]:
     """What is needed in `place`; MissingDependency at the first that nothing provides."""
     for want in place.node.wants:
-        found = wirings.stand_in(want.node)
+        found = plans.stand_in(want.node)
         if isinstance(found, Given):
             continue
-        if is_port(found):
+        if found.kind == "port":
             raise MissingDependency(found, (*route, found.name))
         if is_tag(found):
-            found = _bound(found, place, wirings, provided)
+            found = _bound(found, place, plans, provided)
             if found is MISSING and want.how == "need":
                 raise MissingDependency(want.node, (*route, want.node.name))
         if is_flow(found):
-            target = wirings.target(found)
+            target = plans.target(found)
             yield Place(target, target)
         elif is_atom(found) or is_resource(found):
             per_exec = is_resource(found) and found.per == "exec"
             yield Place(found, place.owner if per_exec else None)
 
 
-def _bound(tag: Tag[Any], place: Place, wirings: "Wirings", provided: Set[Tag[Any]]) -> Any:
+def _bound(tag: Tag[Any], place: Place, plans: "Plans", provided: Set[Tag[Any]]) -> Any:
     """The value of a tag as far as it is known beforehand; None where it is known to have one."""
     if tag in provided and not is_atom(place.node):
         return None
-    own = place.owner.own if place.owner is not None else None
-    for level in (wirings.tags, own or {}):
-        if tag in level:
-            return level[tag][0]
+    own = level(place.owner.tags) if place.owner is not None else None
+    for bound in (plans.tags, own or {}):
+        if tag in bound:
+            return bound[tag][0]
     return tag.default
 
 

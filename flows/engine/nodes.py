@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeAlias, TypeGuard, TypeVar
 
+from msgspec import Struct
+
 from flows.engine.errors import InvalidDefinition
 
 T = TypeVar("T")
@@ -45,24 +47,20 @@ class Want(NamedTuple):
     node: "Node"
 
 
-class Node:
-    """What can be depended on. `function` makes it from its `wants`; two nodes are never equal."""
+class Named(Struct, eq=False, weakref=True):
+    """What has a name; two of them are never equal."""
 
-    __slots__ = ("__weakref__", "function", "name", "shape", "wants")
+    name: str
+
+
+class Node(Named, eq=False, kw_only=True):
+    """What can be depended on: `function` makes it from its `wants`."""
+
     kind: ClassVar[str] = "node"
     remedy: ClassVar[str] = "pass it as a keyword argument"
-
-    def __init__(
-        self,
-        name: str,
-        function: Callable[..., Any] | None = None,
-        shape: Shape = Shape.PLAIN,
-        wants: tuple[Want, ...] = (),
-    ) -> None:
-        self.name = name
-        self.function = function
-        self.shape = shape
-        self.wants = wants
+    function: Callable[..., Any] | None = None
+    shape: Shape = Shape.PLAIN
+    wants: tuple[Want, ...] = ()
 
     @property
     def needs(self) -> Mapping[str, "Node"]:
@@ -73,63 +71,43 @@ class Node:
         return f"<{self.kind} {self.name}>"
 
 
-class Atom(Node, Generic[T]):
+class Atom(Node, Generic[T], eq=False):
     """A value made once per scope."""
 
-    __slots__ = ()
     kind = "atom"
 
 
-class Port(Atom[T]):
+class Port(Atom[T], eq=False):
     """An atom without a factory: the composition root must preset it."""
 
-    __slots__ = ()
     kind = "port"
     remedy = "it is a port, give the scope a preset of it"
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
 
-
-class Resource(Node, Generic[T]):
+class Resource(Node, Generic[T], eq=False, kw_only=True):
     """A value made once per context, or per execution."""
 
-    __slots__ = ("per",)
     kind = "resource"
+    per: Per = "context"
 
-    def __init__(
-        self,
-        name: str,
-        function: Callable[..., Any],
-        shape: Shape,
-        wants: tuple[Want, ...],
-        per: Per,
-    ) -> None:
-        super().__init__(name, function, shape, wants)
-        self.per = per
+
+class Tag(Node, Generic[T], eq=False, kw_only=True):
+    """A value that travels with a scope, a context or one execution: `tag(value)` binds it."""
+
+    kind = "tag"
+    remedy = "it is a tag without a default, bind it on the scope, the context or the execution"
+    default: T | Missing = MISSING
+
+    def __call__(self, value: T) -> "Bound":
+        """This tag bound to `value`."""
+        return Bound(self, value)
 
 
 class Bound(NamedTuple):
     """A tag with the value it is bound to."""
 
-    tag: "Tag[Any]"
+    tag: Tag[Any]
     value: Any
-
-
-class Tag(Node, Generic[T]):
-    """A value that travels with a scope, a context or one execution: `tag(value)` binds it."""
-
-    __slots__ = ("default",)
-    kind = "tag"
-    remedy = "it is a tag without a default, bind it on the scope, the context or the execution"
-
-    def __init__(self, name: str, *, default: T | Missing = MISSING) -> None:
-        super().__init__(name)
-        self.default = default
-
-    def __call__(self, value: T) -> Bound:
-        """This tag bound to `value`."""
-        return Bound(self, value)
 
 
 #: One level of bindings: the values of each tag, the last bound first.
@@ -146,58 +124,31 @@ def level(bindings: Iterable[Bound]) -> Level | None:
     return values or None
 
 
-class Flow(Node, Generic[InputT, OutputT]):
+class Flow(Node, Generic[InputT, OutputT], eq=False, kw_only=True):
     """A typed operation: what it takes, what it gives, what it needs, how it refuses.
 
-    `body` is the plain function. A streaming flow gives an `AsyncIterator` and is read with
-    `ctx.stream`. `tags` are its own: they give way to whatever else is bound.
+    A streaming flow gives an `AsyncIterator` and is read with `ctx.stream`. `tags` are its own:
+    they give way to whatever else is bound.
     """
 
-    __slots__ = (
-        "accepts", "body", "faults", "input_type", "output_type", "own", "parse", "replaces",
-        "streaming", "summary", "tags",
-    )  # fmt: skip
     kind = "flow"
-
-    def __init__(
-        self,
-        name: str,
-        body: Callable[..., Any],
-        wants: tuple[Want, ...],
-        *,
-        input_type: Any,
-        output_type: Any,
-        parse: Callable[[Any], Any],
-        accepts: tuple[type[Any], ...],
-        streaming: bool,
-        tags: tuple[Bound, ...],
-        faults: tuple[type[Exception], ...],
-        summary: str,
-        replaces: "Flow[Any, Any] | None" = None,
-    ) -> None:
-        super().__init__(name, body, Shape.ASYNC_GENERATOR if streaming else Shape.ASYNC, wants)
-        self.body = body
-        self.input_type = input_type
-        self.output_type = output_type
-        self.parse = parse
-        self.accepts = accepts
-        self.streaming = streaming
-        self.tags = tags
-        self.own = level(tags)
-        self.faults = faults
-        self.summary = summary
-        #: The flow whose body this is a preset of.
-        self.replaces = replaces
+    body: Callable[..., Any]
+    input_type: Any
+    output_type: Any
+    parse: Callable[[Any], Any]
+    #: The classes whose instances count as its input.
+    accepts: tuple[type[Any], ...]
+    streaming: bool
+    tags: tuple[Bound, ...]
+    faults: tuple[type[Exception], ...]
+    summary: str
+    #: The flow whose body this is a preset of.
+    replaces: "Flow[Any, Any] | None" = None
 
 
 def is_atom(node: object) -> TypeGuard[Atom[Any]]:
     """Whether it is an atom or a port."""
     return isinstance(node, Atom)
-
-
-def is_port(node: object) -> TypeGuard[Port[Any]]:
-    """Whether it is a port."""
-    return isinstance(node, Port)
 
 
 def is_resource(node: object) -> TypeGuard[Resource[Any]]:

@@ -33,11 +33,14 @@ _AT = re.compile(r"(.*) - at `(\$[^`]*)`", re.DOTALL)
 _FIELD = re.compile(r"Object (?:missing required|contains unknown) field `([^`]*)`")
 
 
-class Parser(Generic[T]):
-    """Makes a `T` of raw data, or raises InvalidInput with the path of what is wrong.
+class Unparsed(msgspec.Struct, frozen=True):
+    """An input that is still to be parsed."""
 
-    Raw data is what JSON decodes to, or JSON itself as a `msgspec.Raw`.
-    """
+    raw: Any
+
+
+class Parser(Generic[T]):
+    """Makes a `T` of raw data: what JSON decodes to, or JSON itself as a `msgspec.Raw`."""
 
     def __init__(self, kind: Any) -> None:
         self.kind = kind
@@ -52,8 +55,9 @@ class Parser(Generic[T]):
                 return self._decoder.decode(raw)
             value: T = msgspec.convert(raw, self.kind)
         except msgspec.MsgspecError as error:
-            path, reason = locate(str(error))
-            raise InvalidInput(name_of(self.kind), path, reason) from error
+            raise InvalidInput(name_of(self.kind), *located(str(error))) from error
+        except RecursionError as error:
+            raise InvalidInput(name_of(self.kind), "$", "Nested too deeply") from error
         return value
 
 
@@ -69,15 +73,14 @@ def typed(kind: Any) -> Callable[[Any], Any]:
     return Parser[Any](kind)
 
 
-def locate(message: str) -> tuple[str, str]:
+def located(message: str) -> tuple[str, str]:
     """The path in a message of msgspec's form, and the message without it.
 
     A message may carry several, when a struct's own check named a path within the struct.
     """
     path = "$"
     while match := _AT.fullmatch(message):
-        message = match[1]
-        path += match[2][1:]
+        message, path = match[1], path + match[2][1:]
     if field := _FIELD.match(message):
         path += f".{field[1]}"
     return path, message
@@ -118,5 +121,5 @@ def parsed(flow: "Flow[Any, Any]", raw: Any) -> Any:
     except InvalidInput as error:
         raise InvalidInput(flow.name, error.path, error.reason) from error.__cause__
     except Exception as error:
-        path, reason = locate(str(error))
+        path, reason = located(str(error))
         raise InvalidInput(flow.name, path, reason or type(error).__name__) from error

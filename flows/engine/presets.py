@@ -2,21 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from inspect import isasyncgenfunction, iscoroutinefunction
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, overload
+from typing import Any, NamedTuple, TypeAlias, TypeVar, overload
 
+from flows.engine.context import Context
+from flows.engine.definitions import replace_body
 from flows.engine.errors import InvalidDefinition
-from flows.engine.nodes import (
-    Atom,
-    Flow,
-    Node,
-    Resource,
-    is_atom,
-    is_flow,
-    is_resource,
-)
-
-if TYPE_CHECKING:
-    from flows.engine.context import Context
+from flows.engine.nodes import Atom, Flow, Node, Resource, is_atom, is_flow, is_resource
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741
@@ -43,11 +34,11 @@ Substitutes: TypeAlias = dict[Node, Node | Given]
 @overload
 def preset(
     node: Flow[I, AsyncIterator[O]],
-    replacement: "Flow[I, AsyncIterator[O]] | Callable[[Context[I]], AsyncIterator[O]]",
+    replacement: Flow[I, AsyncIterator[O]] | Callable[[Context[I]], AsyncIterator[O]],
 ) -> Preset: ...
 @overload
 def preset(
-    node: Flow[I, O], replacement: "Flow[I, O] | Callable[[Context[I]], Coroutine[Any, Any, O]]"
+    node: Flow[I, O], replacement: Flow[I, O] | Callable[[Context[I]], Coroutine[Any, Any, O]]
 ) -> Preset: ...
 @overload
 def preset(node: Atom[T], replacement: T | Atom[T]) -> Preset: ...
@@ -65,53 +56,43 @@ def preset(node: Node, replacement: Any) -> Preset:
 
 def substitutes(presets: Iterable[Preset]) -> Substitutes:
     """What the presets come to, the last of a node winning. InvalidDefinition if they cannot."""
-    chosen = {each.node: _checked(each) for each in presets}
-    return {node: _final(node, chosen) for node in chosen}
+    chosen = {node: _checked(node, replacement) for node, replacement in presets}
+    return {node: _final([node], chosen) for node in chosen}
 
 
-def _final(node: Node, chosen: Substitutes) -> Node | Given:
-    seen = [node]
-    found = chosen[node]
-    while not isinstance(found, Given) and found in chosen:
-        if found in seen:
-            ring = " -> ".join(each.name for each in [*seen, found])
-            raise InvalidDefinition(f"preset({node.name}, …)", f"the presets form a ring: {ring}")
-        seen.append(found)
-        found = chosen[found]
-    return found
+def _final(way: list[Node], chosen: Substitutes) -> Node | Given:
+    found = chosen[way[-1]]
+    if isinstance(found, Given) or found not in chosen:
+        return found
+    if found in way:
+        ring = " -> ".join(each.name for each in [*way, found])
+        raise InvalidDefinition(f"preset({way[0].name}, …)", f"the presets form a ring: {ring}")
+    return _final([*way, found], chosen)
 
 
-def _checked(given: Preset) -> Node | Given:
-    node, replacement = given
-    subject = f"preset({getattr(node, 'name', repr(node))}, …)"
+def _checked(node: Node, replacement: Any) -> Node | Given:
+    reason = None
     if not (is_atom(node) or is_resource(node) or is_flow(node)):
-        raise InvalidDefinition(subject, "only an atom, port, resource or flow can be preset")
-    if replacement is node:
-        raise InvalidDefinition(subject, "it would stand in for itself")
-    if is_flow(node):
-        return _checked_flow(subject, node, replacement)
-    if not isinstance(replacement, Node):
+        reason = "only an atom, port, resource or flow can be preset"
+    elif replacement is node:
+        reason = "it would stand in for itself"
+    elif is_flow(node):
+        if is_flow(replacement):
+            if replacement.streaming is node.streaming:
+                return replacement
+            reason = "one of the two flows streams and the other does not"
+        elif iscoroutinefunction(replacement) or isasyncgenfunction(replacement):
+            return replace_body(node, replacement)
+        else:
+            reason = "a flow is replaced by a flow or an async function"
+    elif not isinstance(replacement, Node):
         return Given(replacement)
-    if is_atom(node) and is_atom(replacement):
+    elif is_resource(node) and is_resource(replacement) and node.per != replacement.per:
+        reason = f"{node.name} is made per {node.per}, {replacement.name} per {replacement.per}"
+    elif is_atom(node) is not is_atom(replacement) or is_resource(node) is not is_resource(
+        replacement
+    ):
+        reason = f"{node.name} is a {node.kind}, {replacement.name} a {replacement.kind}"
+    else:
         return replacement
-    if is_resource(node) and is_resource(replacement):
-        if node.per == replacement.per:
-            return replacement
-        raise InvalidDefinition(
-            subject, f"{node.name} is made per {node.per}, {replacement.name} per {replacement.per}"
-        )
-    raise InvalidDefinition(
-        subject, f"{node.name} is a {node.kind}, {replacement.name} a {replacement.kind}"
-    )
-
-
-def _checked_flow(subject: str, flow: Flow[Any, Any], replacement: Any) -> Node:
-    from flows.engine.definitions import replace_body
-
-    if is_flow(replacement):
-        if replacement.streaming is flow.streaming:
-            return replacement
-        raise InvalidDefinition(subject, "one of the two flows streams and the other does not")
-    if iscoroutinefunction(replacement) or isasyncgenfunction(replacement):
-        return replace_body(flow, replacement)
-    raise InvalidDefinition(subject, "a flow is replaced by a flow or an async function")
+    raise InvalidDefinition(f"preset({getattr(node, 'name', repr(node))}, …)", reason)

@@ -6,22 +6,17 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar, overload
 
 from flows.engine.atoms import Atoms
-from flows.engine.closing import runs_in, until, worst
+from flows.engine.closing import abandon, runs_in
 from flows.engine.context import Context
-from flows.engine.errors import Closed, EngineError, InvalidDefinition
-from flows.engine.execution import perform, run
-from flows.engine.extension import Extension
+from flows.engine.errors import Closed, EngineError, InvalidDefinition, worst
+from flows.engine.execution import Opening, enclose, home_of, open_in, perform
+from flows.engine.extension import Extension, Hooks
 from flows.engine.graph import check
-from flows.engine.hooks import Hooks
 from flows.engine.nodes import (
-    CLOSING as CLOSED_CONTEXT,
-)
-from flows.engine.nodes import (
-    MISSING,
+    CLOSED,
     Atom,
     Bound,
     Flow,
-    Missing,
     Node,
     Tag,
     Want,
@@ -30,12 +25,11 @@ from flows.engine.nodes import (
     is_resource,
     is_tag,
     level,
-)
+)  # fmt: skip
+from flows.engine.parsing import Unparsed
+from flows.engine.plan import Plan, Plans, reader
 from flows.engine.presets import Given, Preset, substitutes
-from flows.engine.resources import home_of, supply
-from flows.engine.waiting import enclosing
-from flows.engine.wiring import Plan, Wirings, reader
-from flows.engine.work import abandon, merged
+from flows.engine.waiting import enclosing, until
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741
@@ -46,7 +40,7 @@ STARTING: Final = "starting"
 OPEN: Final = "open"
 CLOSING: Final = "closing"
 RELEASING: Final = "releasing"
-CLOSED: Final = "closed"
+ENDED: Final = "closed"
 
 
 class Scope:
@@ -63,25 +57,20 @@ class Scope:
         tags: Iterable[Bound] = (),
         extensions: Iterable[Extension] = (),
     ) -> None:
-        self.tags = level(tags)
         self._extensions = tuple(extensions)
-        #: What of the extensions is called when; None costs nothing.
-        hooks = Hooks(self._extensions)
-        self.encloses = hooks if hooks.wrap_exec or hooks.tells else None
-        self.tells = hooks if hooks.tells else None
-        self.resolves = hooks if hooks.wrap_resolve else None
-        self.wirings = Wirings(
-            substitutes(presets),
-            self.tags or {},
-            watched=self.resolves is not None,
-        )
-        self.plans: dict[Flow[Any, Any] | None, Plan] = {}
+        self.hooks = Hooks(self._extensions)
+        self.tells = self.hooks.tells
+        watched = bool(self.hooks.wrap_resolve)
+        self.plans = Plans(substitutes(presets), level(tags), watched=watched)
+        #: The plans of flows that have been run, and what is run instead to go round them.
+        self.ready: dict[Flow[Any, Any] | None, Plan] = {}
+        self.enclosing = Plan.enclosing(enclose) if self.hooks.encloses else None
         self.atoms = Atoms(self)
         self.contexts: dict[Context[Any], None] = {}
+        #: Whether each use is looked at: the scope is not open, or its loop is in debug mode.
+        self.guarded = True
         self._runs = 0
         self._state = NEW
-        #: Whether each use is looked at: the scope is not open, or its loop is in debug mode.
-        self._guarded = True
         self._started: list[Extension] = []
         self._idle: asyncio.Event | None = None
         self._closed: asyncio.Event | None = None
@@ -90,73 +79,60 @@ class Scope:
 
     def create_context(self, *tags: Bound) -> Context[None]:
         """A boundary: `async with scope.create_context(actor(user)) as ctx`. Always close it."""
-        if self._guarded:
+        if self.guarded:
             self._require(OPEN)
-        made: Context[None] = Context(
-            None, None, self, None, None, None, level(tags) if tags else None
-        )
-        if self.tells is not None:
-            self.tells.opened(made)
+        made: Context[None] = Context(None, None, self)
+        if tags:
+            made.tags = level(tags)
+        if self.tells:
+            self.hooks.opened(made)
         self.contexts[made] = None
         return made
 
     @overload
-    def run(
+    async def run(
         self, flow: Flow[None, O], input: None = None, *, tags: Iterable[Bound] = ()
-    ) -> Coroutine[Any, Any, O]: ...
+    ) -> O: ...
     @overload
-    def run(
-        self, flow: Flow[I, O], input: I, *, tags: Iterable[Bound] = ()
-    ) -> Coroutine[Any, Any, O]: ...
-    def run(
+    async def run(self, flow: Flow[I, O], input: I, *, tags: Iterable[Bound] = ()) -> O: ...
+    async def run(
         self, flow: Flow[Any, Any], input: Any = None, *, tags: Iterable[Bound] = ()
-    ) -> Coroutine[Any, Any, Any]:
-        """One request: a boundary with `tags`, one execution, a close."""
-        return self._run(flow, input, MISSING, tags)
-
-    def run_raw(
-        self, flow: Flow[Any, O], raw: Any, *, tags: Iterable[Bound] = ()
-    ) -> Coroutine[Any, Any, O]:
-        """The same with an input that is parsed first; InvalidInput if it cannot be."""
-        return self._run(flow, None, raw, tags)
-
-    async def _run(
-        self, flow: Flow[Any, Any], input: Any, raw: Any | Missing, tags: Iterable[Bound]
     ) -> Any:
-        if self._guarded:
+        """One request: a boundary with `tags`, one execution, a close."""
+        if self.guarded:
             self._require(OPEN)
-        bound = level(tags) if tags else None
-        boundary: Context[None] = Context(None, None, self, None, None, None, bound)
-        child: Context[Any] = Context(input, boundary, self, boundary, flow, None, None)
+        boundary: Context[None] = Context(None, None, self, tags=level(tags) if tags else None)
         self._runs += 1
         try:
             try:
-                if self.encloses is None:
-                    result = await perform(child, boundary, raw)
-                else:
-                    if self.tells is not None:
-                        self.tells.opened(boundary)
-                    result = await run(child, raw)
+                if self.tells:
+                    self.hooks.opened(boundary)
+                child: Context[Any] = Context(input, boundary, self, boundary, flow)
+                result = await perform(child, boundary)
             except BaseException as error:
                 raise await boundary.fail(error)  # noqa: B904 - the same, or with it as context
-            if boundary.ledger or boundary.values or boundary.rest is not None:
-                await boundary.__aexit__(None, None, None)
-            elif boundary.active or self.tells is not None:
-                await boundary.finish()
+            if boundary.ledger or boundary.rest is not None or boundary.active or self.tells:
+                await boundary.shut(None)
             else:
-                boundary.state = CLOSED_CONTEXT
+                boundary.state = CLOSED
             return result
         finally:
             self._runs -= 1
             if self._idle is not None and not self._runs:
                 self._idle.set()
 
+    def run_raw(
+        self, flow: Flow[Any, O], raw: Any, *, tags: Iterable[Bound] = ()
+    ) -> Coroutine[Any, Any, O]:
+        """The same with an input that is parsed first; InvalidInput if it cannot be."""
+        return self.run(flow, Unparsed(raw), tags=tags)
+
     async def resolve(self, node: Atom[T]) -> T:
         """The value of an atom, made if it is not there yet."""
         self._require(OPEN, STARTING, CLOSING)
         if not is_atom(node):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidDefinition(repr(node), "is no atom: a context resolves it")
-        value: T = await self.atoms.value(self.wirings.stand_in(node))
+        value: T = await self.atoms.value(self.plans.stand_in(node))
         return value
 
     def check(
@@ -168,36 +144,43 @@ class Scope:
         """
         tags = {each.tag if isinstance(each, Bound) else each for each in provided}
         for flow in flows:
-            check(flow, self.wirings, tags)
+            check(flow, self.plans, tags)
 
     # -- for contexts ----------------------------------------------------------------------------
 
-    def boundary(self, parent: Context[Any] | None, tags: Iterable[Bound]) -> Context[None]:
-        """An open boundary that nobody has registered."""
-        made: Context[None] = Context(
-            None, parent, self, None, None, None, level(tags) if tags else None
-        )
-        if self.tells is not None:
-            self.tells.opened(made)
-        return made
-
-    def plan(self, flow: Flow[Any, Any]) -> Plan:
-        """How a flow is run here, worked out when it is first run."""
-        plan = self.plans[flow] = self.wirings.plan(flow)
+    async def prepare(self, node: Node) -> Plan:
+        """The plan of a flow or resource, once the atoms that it needs are made."""
+        plan = self.plans.of(node)
+        parts = [each for each in self.plans.below(node) if not is_atom(each.node)]
+        values = await self.atoms.make([atom for part in parts for _, atom in part.atoms])
+        opens: list[Opening] = []
+        for part in parts:
+            part.bind({name: values[atom] for name, atom in part.atoms})
+            part.atoms = []
+            resource = part.node
+            if is_resource(resource):
+                given: list[str | None] = [
+                    name for name, each in plan.resources if each is resource
+                ]
+                lasting = resource.per == "context"
+                opens += ((resource, part, lasting, name) for name in given or [None])
+        plan.opens = opens
+        if is_flow(node) and not node.streaming and node.replaces is None:
+            self.ready[node] = plan
         return plan
 
     async def value(self, node: Node, context: Context[Any], maker: Context[Any]) -> Any:
         """What `need(node)` gives in a context."""
         if is_tag(node) or is_flow(node):
             return reader(Want(node.name, "need", node))(context)
-        found = self.wirings.stand_in(node)
+        found = self.plans.stand_in(node)
         if isinstance(found, Given) or is_atom(found):
             return await self.atoms.value(found)
         assert is_resource(found)  # noqa: S101 - nothing else is left
-        recipe = self.wirings.recipe(found)
-        await supply(recipe, context, maker)
-        home = (context.boundary or context) if found.per == "context" else home_of(found, context)
-        return home.made(found)
+        value: Any = None
+        for resource, part, _, _ in (await self.prepare(found)).opens:
+            value = await open_in(home_of(resource, context), part, maker)
+        return value
 
     # -- its beginning and end -------------------------------------------------------------------
 
@@ -215,7 +198,7 @@ class Scope:
                 raise
             self._started.append(extension)
         self._state = OPEN
-        self._guarded = self._loop.get_debug()
+        self.guarded = self._loop.get_debug()
         return self
 
     async def __aexit__(
@@ -235,7 +218,7 @@ class Scope:
         await self._end(None)
 
     async def _end(self, error: BaseException | None) -> None:
-        if self._state is CLOSED or runs_in(Scope._shut, self):
+        if self._state is ENDED or runs_in(Scope._shut, self):
             return
         if self._state in (CLOSING, RELEASING):
             self._closed = self._closed or asyncio.Event()
@@ -250,12 +233,12 @@ class Scope:
 
     async def _shut(self, error: BaseException | None) -> BaseException | None:
         self._state = CLOSING
-        self._guarded = True
+        self.guarded = True
         while self._runs:
             self._idle = asyncio.Event()
-            error = merged(error, await until(self._idle))
+            error = worst(error, await until(self._idle))
         for context in reversed(list(self.contexts)):
-            error = merged(error, await abandon(context))
+            error = worst(error, await abandon(context))
         self._state = RELEASING
         error = await self.atoms.close(error)
         while self._started:
@@ -263,7 +246,7 @@ class Scope:
                 await self._started.pop().stop(self)
             except BaseException as later:
                 error = worst(error, later)
-        self._state = CLOSED
+        self._state = ENDED
         if self._closed is not None:
             self._closed.set()
         return error
@@ -271,5 +254,9 @@ class Scope:
     def _require(self, *states: str) -> None:
         if self._state not in states:
             raise Closed(f"The scope, which is {self._state},")
+        self.refuse_another_loop()
+
+    def refuse_another_loop(self) -> None:
+        """Raise in any other event loop than the scope's."""
         if asyncio.get_running_loop() is not self._loop:
             raise EngineError("A scope belongs to one event loop; this one was entered in another")

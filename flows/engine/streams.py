@@ -4,15 +4,12 @@ The execution is a coroutine that halts where the reader's block begins and goes
 """
 
 import types
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from flows.engine.closing import Abandoned, worst
-from flows.engine.errors import Closed, EngineError
-from flows.engine.execution import accept, enclose, enter, leave
-from flows.engine.nodes import MISSING, Missing
-from flows.engine.resources import supply
+from flows.engine.errors import Abandoned, Closed, EngineError, worst
+from flows.engine.execution import perform
 
 if TYPE_CHECKING:
     from flows.engine.context import Context
@@ -52,21 +49,41 @@ def _until_halt(
     return True
 
 
+async def until_left(
+    body: Callable[..., AsyncGenerator[Any, None]], context: "Context[Any]", **arguments: Any
+) -> None:
+    """What a streaming flow is run as: it gives the reader the items, and halts while it reads."""
+    reader = context.more().reader
+    assert reader is not None  # noqa: S101 - `accept` lets no others through
+    reader.items = items = body(context, **arguments)
+    error: BaseException | None = None
+    try:
+        await _halt()
+    except BaseException as left:
+        error = left
+    try:
+        await items.aclose()
+    except BaseException as later:
+        error = worst(error, later)
+    if error is not None:
+        raise error
+
+
 class Stream(Generic[O]):
     """The items of a streaming flow, while its `async with` block lasts."""
 
-    def __init__(self, context: "Context[Any]", raw: Any | Missing = MISSING) -> None:
+    def __init__(self, context: "Context[Any]") -> None:
         self._context = context
-        self._raw = raw
         self._execution: Coroutine[Any, Any, Any] | None = None
-        self._items: AsyncGenerator[O, None] | None = None
+        self.items: AsyncGenerator[O, None] | None = None
         self._failure: BaseException | None = None
         self._ended = False
+        context.more().reader = self
 
     async def __aenter__(self) -> AsyncIterator[O]:
         if self._execution is not None:
             raise Closed(f"The stream of {self._context.name}, which is read once,")
-        self._execution = enclose(self._context, self._raw, self._perform)
+        self._execution = perform(self._context, self._context.parent)
         if not await _until_halt(self._execution):
             raise EngineError(f"{self._context.name}: an extension did not call a stream's next()")
         return self
@@ -94,40 +111,12 @@ class Stream(Generic[O]):
 
     async def __anext__(self) -> O:
         self._context.require_open()
-        assert self._items is not None  # noqa: S101
+        assert self.items is not None  # noqa: S101
         try:
-            return await anext(self._items)
+            return await anext(self.items)
         except StopAsyncIteration:
             self._ended = True
             raise
         except BaseException as error:
             self._failure = error
             raise
-
-    async def _perform(self) -> None:
-        context, parent = self._context, self._context.parent
-        assert parent is not None  # noqa: S101
-        context.require_open()
-        token = None if context.outer is not None else enter(context, parent)
-        try:
-            try:
-                plan = accept(context, self._raw, streaming=True)
-                recipe = plan.recipe
-                arguments = await supply(recipe, context, context)
-                self._items = items = recipe.wiring.function(context, **arguments)
-                await _halt()
-                await items.aclose()
-            except BaseException as error:
-                raise await context.fail(await self._let_go(error))  # noqa: B904 - the same, or with it as context
-            await context.finish()
-        finally:
-            if token is not None:
-                leave(parent, token)
-
-    async def _let_go(self, error: BaseException) -> BaseException:
-        if self._items is not None:
-            try:
-                await self._items.aclose()
-            except BaseException as later:
-                return worst(error, later)
-        return error

@@ -98,6 +98,17 @@ async def until_made(makings: "dict[asyncio.Task[None], Context[Any]]") -> None:
             task.result()
 
 
+async def until(done: asyncio.Event) -> BaseException | None:
+    """Wait for `done` whatever happens; the cancellation that came meanwhile."""
+    cancelled: BaseException | None = None
+    while not done.is_set():
+        try:
+            await done.wait()
+        except asyncio.CancelledError as error:
+            cancelled = error
+    return cancelled
+
+
 async def until_done(task: "asyncio.Task[Any]") -> BaseException | None:
     """Wait for a task whatever happens; the cancellation that came meanwhile."""
     cancelled: BaseException | None = None

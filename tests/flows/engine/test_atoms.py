@@ -480,3 +480,26 @@ async def test_resolve_takes_atoms() -> None:
     async with Scope() as scope:
         with pytest.raises(InvalidDefinition, match="a context resolves it"):
             await scope.resolve(thing)  # type: ignore[arg-type]
+
+
+async def test_a8_a_close_that_is_cancelled_between_clean_ups() -> None:
+    """A cancellation that comes just when a clean-up has ended is raised once all have run."""
+    log: list[str] = []
+    closing: list[asyncio.Task[None]] = []
+
+    @atom
+    def below() -> Iterator[int]:
+        yield 1
+        log.append("below")
+
+    @atom
+    async def above(*, below: int = need(below)) -> AsyncIterator[int]:
+        yield 1
+        asyncio.get_running_loop().call_soon(closing[0].cancel)
+
+    async with Scope() as scope:
+        await scope.resolve(above)
+        closing.append(asyncio.create_task(scope.close()))
+        with pytest.raises(asyncio.CancelledError):
+            await closing[0]
+    assert log == ["below"]

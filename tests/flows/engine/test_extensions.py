@@ -325,9 +325,12 @@ async def test_x3_hooks_that_fail() -> None:
 
 async def test_x4_without_extensions() -> None:
     """A scope without extensions has no hooks at all, and one pays for what is overridden only."""
-    scope = Scope(extensions=[Extension()])
-    assert scope.encloses is scope.tells is scope.resolves is None
-    scope = Scope(extensions=[Extension(), Logs([], "a")])
-    assert scope.tells is scope.resolves is None
-    assert scope.encloses is not None
-    assert len(scope.encloses.wrap_exec) == 1
+    hooks = Scope(extensions=[Extension()]).hooks
+    assert (hooks.wrap_exec, hooks.wrap_resolve, hooks.encloses, hooks.tells) == (
+        [],
+        [],
+        False,
+        False,
+    )
+    hooks = Scope(extensions=[Extension(), Logs([], "a")]).hooks
+    assert (len(hooks.wrap_exec), hooks.wrap_resolve, hooks.tells) == (1, [], False)

@@ -184,6 +184,27 @@ def test_f3_paths_of_parts(raw: Any, path: str) -> None:
     assert ("Nested", path) == (caught.value.flow, caught.value.path)
 
 
+class Tree(Struct):
+    below: "list[Tree]" = []
+
+
+@pytest.mark.parametrize("raw", [Raw(b'{"below":[' * 100_000), b"nested"])
+async def test_f3_nested_too_deeply(raw: Any) -> None:
+    """Raw data that is nested deeper than can be decoded is an InvalidInput of the whole."""
+    if raw == b"nested":
+        raw = {}
+        for _ in range(100_000):
+            raw = {"below": [raw]}
+
+    @flow
+    async def count(ctx: Context[Tree]) -> None: ...
+
+    async with Scope() as scope:
+        with pytest.raises(InvalidInput) as caught:
+            await scope.run_raw(count, raw)
+    assert (caught.value.path, caught.value.reason) == ("$", "Nested too deeply")
+
+
 @pytest.mark.parametrize(
     ("error", "reason"), [(ValueError("odd - at `$.x`"), "odd"), (KeyError(), "KeyError")]
 )

@@ -655,3 +655,15 @@ def test_s7_another_loop() -> None:
     asyncio.run(enter(), debug=True)
     with pytest.raises(EngineError, match="one event loop"):
         asyncio.run(scope.run(nothing), debug=True)
+
+
+def test_s7_a_context_in_another_loop() -> None:
+    """So does a context that is carried to another event loop."""
+    contexts: list[Context[None]] = []
+
+    async def enter() -> None:
+        contexts.append((await Scope().__aenter__()).create_context())
+
+    asyncio.run(enter(), debug=True)
+    with pytest.raises(EngineError, match="one event loop"):
+        asyncio.run(contexts[0].exec(nothing), debug=True)

@@ -1,0 +1,238 @@
+"""How a node's function gets its arguments in one scope: worked out once, when first needed."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
+
+from flows.engine.context import Context, Handle
+from flows.engine.errors import DependencyCycle, InvalidDefinition, MissingDependency
+from flows.engine.nodes import (
+    MISSING,
+    Atom,
+    Flow,
+    How,
+    Level,
+    Node,
+    Resource,
+    Shape,
+    Tag,
+    Want,
+    is_atom,
+    is_flow,
+    is_resource,
+    is_tag,
+    level,
+)  # fmt: skip
+from flows.engine.parsing import accepted
+from flows.engine.presets import Given, Substitutes
+from flows.engine.streams import until_left
+from flows.engine.waiting import CURRENT
+
+if TYPE_CHECKING:
+    from flows.engine.execution import Opening
+
+#: Reads what may differ from one context to the next: a tag or a handle.
+Read: TypeAlias = Callable[[Context[Any]], Any]
+
+
+class Plan(Struct, eq=False):
+    """How one node is made, or run."""
+
+    node: Node
+    #: With what never changes as its defaults: preset values and, once they are made, atoms.
+    function: Callable[..., Any]
+    atoms: list[tuple[str, Atom[Any]]]
+    resources: list[tuple[str, Resource[Any]]]
+    reads: list[tuple[str, Read]]
+    #: An async generator whose arguments never change, and that no extension sees.
+    is_quick: bool
+    #: What inputs need no closer look.
+    accepts: type[Any] | tuple[type[Any], ...]
+    #: Whether a flow's result may turn out to be a stream: its annotation does not tell.
+    vets: bool
+    #: What is opened before it in each context, dependencies first.
+    opens: "list[Opening]" = []
+
+    @classmethod
+    def enclosing(cls, function: Callable[[Context[Any]], Awaitable[Any]]) -> "Plan":
+        """What is run instead of any flow in a scope with extensions."""
+        return cls(Node("extensions"), function, [], [], [], is_quick=False, accepts=(), vets=False)
+
+    def bind(self, values: dict[str, Any]) -> None:
+        """Replace the defaults of some parameters: cheaper than to pass them each time."""
+        function = self.function
+        defaults = function.__kwdefaults__ if isinstance(function, FunctionType) else None
+        if not isinstance(function, FunctionType) or not values.keys() <= (defaults or {}).keys():
+            self.function = partial(function, **values)
+        elif values:
+            code, outside = function.__code__, function.__globals__
+            copy = FunctionType(code, outside, function.__name__, None, function.__closure__)
+            copy.__kwdefaults__ = {**(defaults or {}), **values}
+            self.function = copy
+
+
+class Plans:
+    """The plans of a scope's nodes."""
+
+    def __init__(self, presets: Substitutes, tags: Level | None, *, watched: bool) -> None:
+        self.tags: Level = tags or {}
+        #: Whether extensions see the making of nodes.
+        self._watched = watched
+        self._presets = presets
+        self._made: dict[Node, Plan] = {}
+
+    def stand_in(self, node: Node) -> Node | Given:
+        """What takes the place of `node`: itself, another node, or a value."""
+        return self._presets.get(node, node)
+
+    def target(self, flow: Any) -> Flow[Any, Any]:
+        """The flow that is run when `flow` is asked for; InvalidDefinition if that is none."""
+        found = self.stand_in(flow)
+        if is_flow(found):
+            return found
+        raise InvalidDefinition(repr(flow), "is no flow")
+
+    def of(self, node: Node) -> Plan:
+        """The plan of a node that is itself no longer preset."""
+        if node not in self._made:
+            self._made[node] = self._make(node)
+        return self._made[node]
+
+    def below(self, root: Node) -> list[Plan]:
+        """Everything that is made for `root`, dependencies first, `root` last.
+
+        MissingDependency or DependencyCycle if it cannot be. Handles are not followed: what a flow
+        needs is made when it is called.
+        """
+        done: dict[Node, Plan] = {}
+        path: dict[Node, Iterator[Node]] = {root: self._makes(root, (root.name,))}
+        while path:
+            node = next(reversed(path))
+            for child in path[node]:
+                if child in done:
+                    continue
+                names = (*(each.name for each in path), child.name)
+                if child in path:
+                    raise DependencyCycle(names)
+                path[child] = self._makes(child, names)
+                break
+            else:
+                del path[node]
+                done[node] = self.of(node)
+        return list(done.values())
+
+    def route(self, root: Node, goal: Node) -> tuple[str, ...]:
+        """The names on the shortest way from `root` down to `goal`."""
+        routes: dict[Node, tuple[str, ...]] = {root: (root.name,)}
+        todo = [root]
+        for node in todo:
+            for want in node.wants:
+                found = self.stand_in(want.node)
+                if isinstance(found, Node) and found not in routes:
+                    routes[found] = (*routes[node], found.name)
+                    todo.append(found)
+        return routes.get(goal, (goal.name,))
+
+    def _makes(self, node: Node, names: tuple[str, ...]) -> Iterator[Node]:
+        """What is made for a node itself, in the order in which it is declared."""
+        if node.kind == "port":
+            raise MissingDependency(node, names)
+        try:
+            plan = self.of(node)
+        except MissingDependency as error:  # of an atom, which reads its tags once
+            raise MissingDependency(error.node, (*names, error.node.name)) from None
+        made: dict[str, Node] = {**dict(plan.atoms), **dict(plan.resources)}
+        return iter([made[want.name] for want in node.wants if want.name in made])
+
+    def _make(self, node: Node) -> Plan:
+        fixed: dict[str, Any] = {}
+        atoms: list[tuple[str, Atom[Any]]] = []
+        resources: list[tuple[str, Resource[Any]]] = []
+        reads: list[tuple[str, Read]] = []
+        for want in node.wants:
+            found = want.node if is_flow(want.node) else self.stand_in(want.node)
+            if isinstance(found, Given):
+                fixed[want.name] = found.value
+            elif is_atom(found):
+                atoms.append((want.name, found))
+            elif is_resource(found):
+                resources.append((want.name, found))
+            elif is_atom(node):
+                fixed[want.name] = self._tag_of_scope(want, node)
+            else:
+                reads.append((want.name, reader(want)))
+        function, vets = node.function, False
+        accepts: type[Any] | tuple[type[Any], ...] = ()
+        assert function is not None  # noqa: S101 - ports are refused before
+        if is_flow(node):
+            function = partial(until_left, function) if node.streaming else function
+            if object not in node.accepts:
+                accepts = node.accepts[0] if len(node.accepts) == 1 else node.accepts
+            vets = object in accepted(node.output_type)
+        quick = node.shape is Shape.ASYNC_GENERATOR and not (resources or reads or self._watched)
+        plan = Plan(node, function, atoms, resources, reads, quick, accepts, vets)
+        plan.bind(fixed)
+        return plan
+
+    def _tag_of_scope(self, want: Want, atom: Node) -> Any:
+        tag = want.node
+        assert is_tag(tag)  # noqa: S101 - definitions let nothing else through
+        bound = self.tags.get(tag, ())
+        if want.how == "every":
+            return list(bound)
+        value = bound[0] if bound else tag.default
+        if is_flow(value):
+            raise InvalidDefinition(
+                f"{atom.name}({want.name})", f"{tag.name} carries a flow, which an atom cannot run"
+            )
+        if value is MISSING and want.how == "need":
+            raise MissingDependency(tag, (tag.name,))
+        return None if value is MISSING else value
+
+
+def reader(want: Want) -> Read:
+    """How a tag or a handle is read."""
+    _, how, node = want
+    if is_flow(node):
+        return lambda context: Handle(context, node)
+    assert is_tag(node)  # noqa: S101 - definitions let nothing else through
+    return partial(_every if how == "every" else _nearest, node, how)
+
+
+def levels(context: Context[Any]) -> Iterator[Level]:
+    """The bindings that hold in a context: execution, context, parent context, scope, flow.
+
+    A flow's own tags come after the scope's, so that they can be overridden from outside.
+    """
+    above: Context[Any] | None = context
+    while above is not None:
+        if above.tags is not None:
+            yield above.tags
+        above = above.parent
+    yield context.scope.plans.tags
+    if context.flow is not None and context.flow.tags:
+        yield level(context.flow.tags) or {}
+
+
+def _every(tag: Tag[Any], how: How, context: Context[Any]) -> list[Any]:
+    return [_given(context, value) for bound in levels(context) for value in bound.get(tag, ())]
+
+
+def _nearest(tag: Tag[Any], how: How, context: Context[Any]) -> Any:
+    for bound in levels(context):
+        if tag in bound:
+            return _given(context, bound[tag][0])
+    if tag.default is not MISSING:
+        return _given(context, tag.default)
+    if how == "maybe":
+        return None
+    asking = CURRENT.get()
+    root = (asking.flow or asking.opening) if asking is not None else None
+    raise MissingDependency(tag, context.scope.plans.route(root, tag) if root else (tag.name,))
+
+
+def _given(context: Context[Any], value: Any) -> Any:
+    return Handle(context, value) if is_flow(value) else value
