@@ -31,6 +31,7 @@ class Kind(StrEnum):
     LEAKED = "shown to somebody who takes no part"
     KEY_SHOWN = "its key shown to somebody else than its author"
     UNFINISHED = "not finished in the end"
+    UNSOUND = "not as it must be, says `verify`"
 
 
 class Row(NamedTuple):

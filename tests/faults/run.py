@@ -108,6 +108,7 @@ async def judge(stage: Stage, seed: int, seconds: float, counts: dict[str, int])
     history = stage.diary.history
     rows = await stage.rows()
     found = oracle.violations(history, rows)
+    found.extend(Violation(Kind.UNSOUND, each) for each in await stage.unsound())
     heads = await stage.heads()
     for session in heads:
         last = max((row.seq for row in rows if row.session == session), default=0)

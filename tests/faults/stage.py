@@ -19,7 +19,7 @@ from tests.faults.clients import Client, Diary
 from tests.faults.machines import Disk, Node, Postgres, Redis
 from tests.faults.oracle import Attempt, Row
 from tests.faults.proxies import DoorbellProxy, Proxy
-from tests.servers import Person, is_complaint
+from tests.servers import Person, is_complaint, manage
 
 DatabaseKind = Literal["sqlite", "postgres"]
 
@@ -180,6 +180,11 @@ class Stage:
             machines.rows_of, self.database_url, "SELECT id, last_seq FROM sessions_app_session"
         )
         return {str(UUID(str(session))): seq for session, seq in found}
+
+    async def unsound(self) -> list[str]:
+        """What `manage.py verify` finds wrong."""
+        said = await asyncio.to_thread(manage, "verify", "--quiet", database_url=self.database_url)
+        return (said.stdout + said.stderr).splitlines() if said.returncode else []
 
     def complaints(self) -> list[str]:
         """What the servers' logs tell of that nobody has handled."""
