@@ -48,9 +48,13 @@ class Application:
         """Open the scope, refuse to start with a flow that cannot run, and make what is shared."""
         flows = make_scope()
         await flows.__aenter__()
-        flows.check(PUBLIC.values(), provided=(actor, watcher))
-        await flows.resolve(sessions)
-        await flows.resolve(announcer)
+        try:
+            flows.check(PUBLIC.values(), provided=(actor, watcher))
+            await flows.resolve(sessions)
+            await flows.resolve(announcer)
+        except BaseException:
+            await flows.close()
+            raise
         self._flows = flows
 
     async def drain(self) -> None:

@@ -191,7 +191,11 @@ class Connection:
     async def _run_batch(self, entries: Sequence[Job | str | None]) -> None:
         jobs = [entry for entry in entries if isinstance(entry, Job)]
         try:
-            answers = iter(await asyncio.gather(*(self._answer(job) for job in jobs)))
+            # A stream among them may be cut off, which is no answer, and nobody else's affair.
+            outcomes = await asyncio.gather(
+                *(self._answer(job) for job in jobs), return_exceptions=True
+            )
+            answers = (None if isinstance(each, BaseException) else each for each in outcomes)
             replies = [next(answers) if isinstance(entry, Job) else entry for entry in entries]
             present = [reply for reply in replies if reply is not None]
             self._put(protocol.array(present) if present else None)

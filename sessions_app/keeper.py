@@ -14,7 +14,7 @@ import structlog
 
 from flows.errors import Unavailable
 from sessions_app.auth import Identity
-from sessions_app.close_codes import DRAINING, Close
+from sessions_app.close_codes import DRAINING, INTERNAL, Close
 from sessions_app.credentials import Judgement
 
 logger = structlog.get_logger(__name__)
@@ -111,11 +111,19 @@ class Keeper:
     async def look(self, now: float) -> None:
         """Look at every connection once, at `now` on the loop's clock."""
         for connection in tuple(self.connections):
-            connection.look(now)
-            if now >= connection.ping_at:
-                connection.ping_at = now + self.ping_seconds
-                connection.ping()
+            try:
+                self._look_at(connection, now)
+            except Exception:
+                # One connection that cannot be looked at must not keep the others from it.
+                logger.exception("look_failed")
+                connection.close_with(INTERNAL)
         await self._judge()
+
+    def _look_at(self, connection: Kept, now: float) -> None:
+        connection.look(now)
+        if now >= connection.ping_at:
+            connection.ping_at = now + self.ping_seconds
+            connection.ping()
 
     async def drain(self) -> None:
         """Send everybody elsewhere, and close those who do not go (protocol, section 8)."""

@@ -158,6 +158,8 @@ def environment(
     """The variables of a process of this project; with a prefix it uses Redis, else it does not."""
     return {
         **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+        # So that what only real processes run is measured, too.
+        **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
         "PYTHONUNBUFFERED": "1",
         "DJANGO_SETTINGS_MODULE": "tests.served",
         "DEBUG": "false",
