@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 __all__ = ["Expectation", "Outcome", "Seen", "Snapshot", "judge", "leaks", "parse"]
@@ -106,7 +107,7 @@ def _always(seen: Seen) -> list[str]:
 #: What only a traceback, a query or a file would say.
 _INSIDE = re.compile(
     r'Traceback|File "|\bSELECT |\bINSERT |\bUPDATE |sessions_app_\w+|psycopg|sqlite3?\b'
-    r"|/site-packages|\.py\b|/work/|/home/|a-secret-that"
+    r"|/site-packages|\.py\b|/home/|a-secret-that|" + re.escape(str(Path.cwd()))
 )
 
 
