@@ -134,6 +134,8 @@ LIMITS: dict[str, int] = {
     "in_flight": env.int("LIMIT_IN_FLIGHT", default=32),
     "watching": env.int("LIMIT_WATCHING", default=1_000),
 }
+#: How many sockets one user may have open in one process.
+LIMIT_CONNECTIONS: int = env.int("LIMIT_CONNECTIONS", default=10_000)
 RATE: dict[str, int] = {
     "burst": env.int("RATE_BURST", default=40),
     "per_second": env.int("RATE_PER_SECOND", default=20),

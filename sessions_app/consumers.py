@@ -56,6 +56,8 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
             await self._refuse(send, close_codes.NO_SUBPROTOCOL)
         elif identity is None:
             await self._refuse(send, close_codes.NOT_AUTHENTICATED)
+        elif self.door.keeper.by_user[identity.user] >= settings.LIMIT_CONNECTIONS:
+            await self._refuse(send, close_codes.TOO_MANY_CONNECTIONS)
         else:
             subprotocol = SUBPROTOCOL if offered else None
             await send({"type": "websocket.accept", "subprotocol": subprotocol})

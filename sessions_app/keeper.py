@@ -6,6 +6,7 @@ be here. Nothing is timed per connection: a timer for each costs more than a loo
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Protocol
@@ -78,6 +79,8 @@ class Keeper:
         #: Protocol, section 4: every so many seconds a client is told the heads of what it watches.
         self.ping_seconds = ping_seconds
         self.connections: set[Kept] = set()
+        #: How many of them each user has.
+        self.by_user: Counter[str] = Counter()
         #: Whether this process is about to end; it takes no new connections then.
         self.draining = False
         self._empty = asyncio.Event()
@@ -100,11 +103,13 @@ class Keeper:
         now = asyncio.get_running_loop().time()
         connection.ping_at = now + random.uniform(0, self.ping_seconds)  # noqa: S311
         self.connections.add(connection)
+        self.by_user[connection.identity.user] += 1
         self._empty.clear()
 
     def remove(self, connection: Kept) -> None:
         """Look after it no more."""
-        self.connections.discard(connection)
+        self.connections.remove(connection)
+        self.by_user -= Counter([connection.identity.user])
         if not self.connections:
             self._empty.set()
 

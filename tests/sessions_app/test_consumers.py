@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from asgiref.sync import sync_to_async
 from django.test import Client as Browser
+from django.test import override_settings
 from django.utils import timezone
 
 from project.application import Application
@@ -114,6 +115,23 @@ async def test_a_ticket_opens_one_socket(application: Application, tokens: dict[
     again = Client(application, query=f"ticket={ticket}")
     await again.handshake()
     assert await again.closed() == 4501
+
+
+async def test_a_user_may_have_so_many_sockets_and_no_more(
+    application: Application, tokens: dict[str, str]
+) -> None:
+    """The socket beyond the limit is closed 4512; when another one goes, there is room again."""
+    with override_settings(LIMIT_CONNECTIONS=1):
+        async with (
+            Client(application, token=tokens["ann"]) as ann,
+            Client(application, token=tokens["bob"]),
+        ):
+            second = Client(application, token=tokens["ann"])
+            await second.handshake()
+            assert await second.closed() == 4512
+            assert await ann.call("ping") == {}
+        async with Client(application, token=tokens["ann"]) as ann:
+            assert await ann.call("ping") == {}
 
 
 async def sign_in(name: str) -> bytes:
