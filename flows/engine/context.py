@@ -267,7 +267,9 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> Coroutine[Any, Any, None]:
-        return self.close(error) if self.state or self.active else self.shut(error)
+        if self.state or self.active or self.rest is not None:
+            return self.close(error)
+        return self.shut(error)
 
 
 class Handle(Generic[HandleI, O]):

@@ -102,8 +102,11 @@ async def perform(context: "Context[Any]", parent: "Context[Any] | None") -> Any
 def enclose(context: "Context[Any]") -> Awaitable[Any]:
     """What is awaited for an execution with the scope's extensions around it."""
     scope = context.scope
-    context.flow = flow = scope.plans.target(context.flow)
-    scope.hooks.opened(context)
+    flow = context.flow
+    if flow is None or flow not in scope.ready:
+        context.flow = flow = scope.plans.target(flow)
+    if scope.tells:
+        scope.hooks.opened(context)
     raw = context.input.raw if type(context.input) is Unparsed else None
     call = Call(flow.replaces or flow, raw, context, flow.streaming)
     return enclosed(scope.hooks.wrap_exec, call, partial(perform, context, None))

@@ -1,6 +1,6 @@
 """The graph of what flows need, as data and as a check."""
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from flows.engine.nodes import (
     is_resource,
     is_tag,
     level,
+    ways,
 )  # fmt: skip
 from flows.engine.presets import Given
 
@@ -63,26 +64,25 @@ def check(flow: Flow[Any, Any], plans: "Plans", provided: Set[Tag[Any]]) -> None
 
     Handles are followed. A ring of flows is recursion; any other ring is a cycle.
     """
-    start = plans.target(flow)
-    routes: dict[Place, tuple[str, ...]] = {Place(start, start): (start.name,)}
-    todo = list(routes)
     below: dict[Place, list[Place]] = {}
-    for place in todo:
-        below[place] = list(_below(place, routes[place], plans, provided))
-        for needed in below[place]:
-            if needed not in routes:
-                routes[needed] = (*routes[place], needed.node.name)
-                todo.append(needed)
-    for place in todo:
-        ring = None if is_flow(place.node) else _ring(place, below)
-        if ring:
-            raise DependencyCycle(routes[place] + ring)
+
+    def look(way: tuple[Place, ...]) -> list[Place]:
+        below[way[-1]] = list(_below(way, plans, provided))
+        return below[way[-1]]
+
+    start = plans.target(flow)
+    for place, way in ways(Place(start, start), look).items():
+        if not is_flow(place.node):
+            for each, back in ways(place, lambda way: below[way[-1]]).items():
+                if place in below[each]:
+                    raise DependencyCycle(
+                        tuple(each.node.name for each in (*way, *back[1:], place))
+                    )
 
 
-def _below(
-    place: Place, route: tuple[str, ...], plans: "Plans", provided: Set[Tag[Any]]
-) -> Iterator[Place]:
-    """What is needed in `place`; MissingDependency at the first that nothing provides."""
+def _below(way: tuple[Place, ...], plans: "Plans", provided: Set[Tag[Any]]) -> Iterator[Place]:
+    """What is needed at the end of `way`; MissingDependency at the first that nothing provides."""
+    place, route = way[-1], tuple(each.node.name for each in way)
     for want in place.node.wants:
         found = plans.stand_in(want.node)
         if isinstance(found, Given):
@@ -110,17 +110,3 @@ def _bound(tag: Tag[Any], place: Place, plans: "Plans", provided: Set[Tag[Any]])
         if tag in bound:
             return bound[tag][0]
     return tag.default
-
-
-def _ring(start: Place, below: Mapping[Place, list[Place]]) -> tuple[str, ...]:
-    """The names on the shortest way from `start` back to it; none if there is no way."""
-    routes: dict[Place, tuple[str, ...]] = {start: ()}
-    todo = [start]
-    for place in todo:
-        for needed in below[place]:
-            if needed == start:
-                return (*routes[place], start.node.name)
-            if needed not in routes:
-                routes[needed] = (*routes[place], needed.node.name)
-                todo.append(needed)
-    return ()

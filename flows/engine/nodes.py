@@ -9,6 +9,7 @@ from msgspec import Struct
 from flows.engine.errors import InvalidDefinition
 
 T = TypeVar("T")
+N = TypeVar("N")
 InputT = TypeVar("InputT", contravariant=True)
 OutputT = TypeVar("OutputT")
 
@@ -164,3 +165,15 @@ def is_tag(node: object) -> TypeGuard[Tag[Any]]:
 def is_flow(node: object) -> TypeGuard[Flow[Any, Any]]:
     """Whether it is a flow."""
     return isinstance(node, Flow)
+
+
+def ways(start: N, below: Callable[[tuple[N, ...]], Iterable[N]]) -> dict[N, tuple[N, ...]]:
+    """The shortest way from `start` to whatever is `below` the end of a way, nearest first."""
+    found: dict[N, tuple[N, ...]] = {start: (start,)}
+    todo = [start]
+    for each in todo:
+        for further in below(found[each]):
+            if further not in found:
+                found[further] = (*found[each], further)
+                todo.append(further)
+    return found

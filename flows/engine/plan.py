@@ -25,6 +25,7 @@ from flows.engine.nodes import (
     is_resource,
     is_tag,
     level,
+    ways,
 )  # fmt: skip
 from flows.engine.parsing import accepted
 from flows.engine.presets import Given, Substitutes
@@ -126,15 +127,14 @@ class Plans:
 
     def route(self, root: Node, goal: Node) -> tuple[str, ...]:
         """The names on the shortest way from `root` down to `goal`."""
-        routes: dict[Node, tuple[str, ...]] = {root: (root.name,)}
-        todo = [root]
-        for node in todo:
-            for want in node.wants:
+
+        def below(way: tuple[Node, ...]) -> Iterator[Node]:
+            for want in way[-1].wants:
                 found = self.stand_in(want.node)
-                if isinstance(found, Node) and found not in routes:
-                    routes[found] = (*routes[node], found.name)
-                    todo.append(found)
-        return routes.get(goal, (goal.name,))
+                if isinstance(found, Node):
+                    yield found
+
+        return tuple(each.name for each in ways(root, below).get(goal, (goal,)))
 
     def _makes(self, node: Node, names: tuple[str, ...]) -> Iterator[Node]:
         """What is made for a node itself, in the order in which it is declared."""

@@ -7,7 +7,7 @@ from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
 
 from flows.engine.errors import DependencyCycle, EngineError
-from flows.engine.nodes import CLOSED
+from flows.engine.nodes import CLOSED, ways
 
 if TYPE_CHECKING:
     from flows.engine.context import Context
@@ -53,8 +53,9 @@ def waiting_for(makers: "Iterable[Context[Any]]") -> Generator[None]:
         if frame.flow is not None:
             names = (frame.flow.name, *names)
     for maker in makers:
-        for last, route in _waited_for_by(maker):
+        for last, way in ways(maker, _waited_for).items():
             if last in mine:
+                route = (each.opening.name if each.opening else "?" for each in way)
                 raise DependencyCycle((*mine[last], *route))
     for frame in mine:
         frame.more().waits_for.extend(makers)
@@ -66,17 +67,8 @@ def waiting_for(makers: "Iterable[Context[Any]]") -> Generator[None]:
                 frame.more().waits_for.remove(maker)
 
 
-def _waited_for_by(maker: "Context[Any]") -> "Iterator[tuple[Context[Any], tuple[str, ...]]]":
-    """`maker`, and whatever makers it waits for, each with the names on the way there."""
-    routes: dict[Context[Any], tuple[str, ...]] = {maker: ()}
-    todo = [maker]
-    for each in todo:
-        routes[each] = route = (*routes[each], each.opening.name if each.opening else "?")
-        yield each, route
-        for further in each.rest.waits_for if each.rest is not None else ():
-            if further not in routes:
-                routes[further] = route
-                todo.append(further)
+def _waited_for(way: "tuple[Context[Any], ...]") -> "list[Context[Any]]":
+    return way[-1].rest.waits_for if way[-1].rest is not None else []
 
 
 async def until_opened(maker: "Context[Any]") -> None:
