@@ -67,6 +67,9 @@ class NaiveStage(Stage):
                 client.positions[self.sessions[name]] = len(cast)
         return client
 
+    def follow(self) -> None:
+        """Nobody: our own client would wait for ever for what is never shown."""
+
     async def rows(self) -> list[Row]:
         """The whole log of all sessions."""
         query = "SELECT session, seq, kind, actor, data, key FROM naive_event ORDER BY 1, 2"

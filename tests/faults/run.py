@@ -74,6 +74,7 @@ async def play(stage: Stage, seconds: float, faults: Sequence[tuple[Fault, ...]]
     stage.cast()
     counts: dict[str, int] = {}
     running = [asyncio.create_task(each.run()) for each in stage.clients]
+    running += [asyncio.create_task(each.run()) for each in stage.followers]
     writing = [asyncio.create_task(write(stage, each)) for each in stage.clients]
     writing.append(asyncio.create_task(come_and_go(stage)))
     # The first connections are made in peace.
@@ -94,6 +95,8 @@ async def play(stage: Stage, seconds: float, faults: Sequence[tuple[Fault, ...]]
         async with asyncio.timeout(REPAIR):
             await asyncio.gather(*breaking)
         await _cancel(writing)
+        for follower in stage.followers:
+            follower.writing = False
         await stage.heal()
         await stage.rest()
     finally:

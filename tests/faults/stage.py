@@ -18,6 +18,7 @@ from tests.faults import machines
 from tests.faults.clients import Client, Diary
 from tests.faults.machines import Disk, Node, Postgres, Redis
 from tests.faults.oracle import Attempt, Row
+from tests.faults.own_client import Follower
 from tests.faults.proxies import DoorbellProxy, Proxy
 from tests.servers import Person, is_complaint, manage
 
@@ -62,6 +63,7 @@ class Stage:
         self.disk: Disk | None = None
         self.sessions: dict[str, str] = {}
         self.clients: list[Client] = []
+        self.followers: list[Follower] = []
         #: How long everything may take to come to rest, in seconds.
         self.patience = REST
 
@@ -148,6 +150,18 @@ class Stage:
                 first.twin = self.client(user, "b", theirs)
         self.client("member2", "a", [self.sessions["hall"]])
         self.client("stranger0", "a", list(self.sessions.values()))
+        self.follow()
+
+    def follow(self) -> None:
+        """Have a client of this project follow a session, through each of the doors."""
+        owner = CAST["room"][0]
+        for door in self.doors:
+            person, chance = self.people[owner], random.Random(self.chance.random())  # noqa: S311
+            follower = Follower(
+                person, door.port, self.sessions["room"], len(CAST["room"]), self.diary, chance
+            )
+            follower.name += f"{len(self.followers)}"
+            self.followers.append(follower)
 
     def client(self, user: str, device: str, sessions: Sequence[str]) -> Client:
         """Another client, which does not run yet."""
@@ -235,7 +249,12 @@ class Stage:
             if (client.user, session) in seats
             if client.positions[session] < heads[session] or client.connection is None
         ]
-        return unanswered + behind
+        following = [
+            f"{each.name}, at {each.stream.position}, {sorted(each.unanswered)}"
+            for each in self.followers
+            if each.stream.position < heads[each.stream.session] or each.unanswered
+        ]
+        return unanswered + behind + following
 
     async def seats(self) -> set[tuple[str, str]]:
         """Who takes part in what now, as the database says."""
