@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from contextvars import copy_context
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -84,7 +83,8 @@ class Connection:
         self._flows = flows
         self._methods = methods
         self._limits = limits
-        self._buckets = (TokenBucket(limits.rate, clock), user_bucket)
+        self._bucket = TokenBucket(limits.rate, clock)
+        self._user_bucket = user_bucket
         self._strikes = Strikes(BAD_FRAMES, BAD_FRAMES_SECONDS, clock)
         self._doomed = False
         self._finishing = False
@@ -147,7 +147,8 @@ class Connection:
     def _limit(self) -> Error | None:
         if self._finishing:
             return protocol.error("draining", "The server is going away; connect again")
-        if (wait := max(bucket.take() for bucket in self._buckets)) > 0:
+        # In this order: what this connection is refused costs the user's others nothing.
+        if (wait := self._bucket.take() or self._user_bucket.take()) > 0:
             self._limited += 1
             if self._limited > FRAMES_WHILE_LIMITED:
                 self.outbox.close(close_codes.KEPT_SENDING)
@@ -177,8 +178,8 @@ class Connection:
         return Job(request, RequestWatcher(self.watches), turn, key)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        # A task per message, in a context of its own: nothing leaks from one to the next.
-        task = asyncio.get_running_loop().create_task(work, context=copy_context())
+        # A task per message has context variables of its own: nothing leaks from one to the next.
+        task = asyncio.get_running_loop().create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 

@@ -110,22 +110,25 @@ async def count(ctx: Context[Count]) -> AsyncIterator[int]:
         given.append("closed")
 
 
+PLENTY = Rate(burst=10_000, per_second=10_000)
+
+
 class Stage:
     """A connection of Ann's that watches a session, and what it is connected to."""
 
-    def __init__(self, flows: Scope) -> None:
+    def __init__(self, flows: Scope, rate: Rate = PLENTY) -> None:
         self.log = Log()
         self.hub = Hub(self.log, None)
         self.peer = Peer()
         self.now = 0.0
-        plenty = Limits(rate=Rate(burst=10_000, per_second=10_000))
+        self.user_bucket = TokenBucket(PLENTY, lambda: self.now)
         self.connection = Connection(
             Identity("ann", 1),
             methods={**PUBLIC, "count": count},
             flows=flows,
             hub=self.hub,
-            limits=plenty,
-            user_bucket=TokenBucket(plenty.rate, lambda: self.now),
+            limits=Limits(rate=rate),
+            user_bucket=self.user_bucket,
             arrays=False,
             clock=lambda: self.now,
         )
@@ -307,6 +310,22 @@ async def test_who_does_not_read_replies_is_not_read_from() -> None:
         assert not taking.done()
         stage.peer.reading.set()
         await taking
+        await stage.connection.close()
+
+
+async def test_what_a_connection_is_refused_costs_the_user_nothing() -> None:
+    """One connection that is too fast leaves the user's other connections their share."""
+    async with Scope() as flows:
+        stage = Stage(flows, Rate(burst=3, per_second=1))
+        for index in range(20):
+            frame = f'{{"jsonrpc":"2.0","id":{index},"method":"ping"}}'
+            await stage.connection.receive(frame)
+        await stage.peer.until(lambda peer: len(peer.frames) == 20)
+        assert len([each for each in stage.peer.frames if "result" in each]) == 3
+        left = 0
+        while stage.user_bucket.take() == 0:
+            left += 1
+        assert left == 10_000 - 3
         await stage.connection.close()
 
 
