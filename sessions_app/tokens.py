@@ -80,12 +80,6 @@ def owner_of_token(token: str) -> TokenOwner | None:
     return TokenOwner(found.user, found.pk)
 
 
-def user_of_token(token: str) -> User | None:
-    """The user that `token` stands for; None for anything that is no good token."""
-    owner = owner_of_token(token)
-    return owner.user if owner else None
-
-
 def revoke_token(pk: int) -> bool:
     """Let a token be good no more, from now on and for ever; False if there is none that is."""
     good = AccessToken.objects.filter(pk=pk, revoked_at=None)
@@ -107,12 +101,6 @@ def issue_ticket(user: User, *, token_id: int | None = None, session_key: str | 
         expires_at=timezone.now() + TICKET_LIFETIME,
     )
     return ticket
-
-
-def redeem_ticket(ticket: str) -> User | None:
-    """The user that `ticket` was issued to; None if it is no good ticket."""
-    owner = take_ticket(ticket)
-    return owner.user if owner else None
 
 
 def take_ticket(ticket: str) -> TicketOwner | None:

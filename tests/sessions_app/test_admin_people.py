@@ -11,8 +11,9 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from sessions_app.models import AccessToken, User
-from sessions_app.tokens import issue_token, user_of_token
+from sessions_app.tokens import issue_token
 from tests.sessions_app.rows import HOSTILE, make_sessions, make_staff
+from tests.sessions_app.words import user_of_token
 
 pytestmark = pytest.mark.django_db
 

@@ -20,11 +20,10 @@ from sessions_app.tokens import (
     issue_ticket,
     issue_token,
     owner_of_token,
-    redeem_ticket,
     revoke_token,
-    user_of_token,
 )
 from tests.services import postgres_problem
+from tests.sessions_app.words import redeem_ticket, user_of_token
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "postgres"])
 

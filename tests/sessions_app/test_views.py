@@ -12,10 +12,10 @@ from django.db import connection
 from django.test import AsyncClient, AsyncRequestFactory, override_settings
 
 from sessions_app.models import Event, Receipt, Session, Ticket, User
-from sessions_app.tokens import redeem_ticket
 from sessions_app.views import call_flow, tickets
 from tests.sessions_app.adapters.databases import settings_of
 from tests.sessions_app.sockets import people, serving
+from tests.sessions_app.words import redeem_ticket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -4,9 +4,9 @@ import pytest
 from django.core.management.base import CommandError
 
 from sessions_app.models import AccessToken, User
-from sessions_app.tokens import user_of_token
 from tests.servers import manage, sqlite_database
 from tests.sessions_app.commands.running import call, stored
+from tests.sessions_app.words import user_of_token
 
 
 @pytest.fixture

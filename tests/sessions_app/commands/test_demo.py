@@ -17,9 +17,10 @@ from django.test import Client
 from pytest_django import Settings
 
 from sessions_app.models import AccessToken, Event, Participant, Receipt, Session, User
-from sessions_app.tokens import issue_token, user_of_token
+from sessions_app.tokens import issue_token
 from tests.servers import PATIENCE, ROOT, environment
 from tests.sessions_app.commands.running import call, stored
+from tests.sessions_app.words import user_of_token
 
 TOKEN = r"^Token +(\w+) +(fs_[\w-]{43})$"
 
