@@ -1,11 +1,20 @@
 """Services that some tests need, and why they cannot be used where they cannot."""
 
 import os
+import shutil
+import subprocess
 from functools import cache
+from pathlib import Path
 
 #: Databases of their own are made on this server, with names that begin with `test_flow_sessions`.
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
+
+#: The npm packages that tests use; Node finds them from files in this folder.
+NPM = Path(__file__).parent / "npm"
+
+#: Debian 12's.
+NODE_AT_LEAST = 18
 
 
 @cache
@@ -30,4 +39,17 @@ def redis_problem() -> str | None:
             client.ping()
     except redis.RedisError as error:
         return f"Redis cannot be reached (TEST_REDIS_URL): {error}"
+    return None
+
+
+@cache
+def node_problem() -> str | None:
+    """Why Node and the tests' npm packages cannot be used, None if they can."""
+    if (node := shutil.which("node")) is None:
+        return "Node is not installed"
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    if int(version.removeprefix("v").partition(".")[0]) < NODE_AT_LEAST:
+        return f"Node {NODE_AT_LEAST} or later is needed, this is {version.strip()}"
+    if not (NPM / "node_modules" / "ws").is_dir():
+        return "The npm packages are not installed: `npm ci` in tests/npm"
     return None
