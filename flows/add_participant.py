@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from flows.actor import Actor
 from flows.atoms.actor import actor
+from flows.atoms.audit import act_in_session, reason
 from flows.atoms.sessions import Committed, Sessions, sessions
-from flows.engine import Context, flow, need
+from flows.engine import Context, flow, maybe, need
 from flows.errors import (
     AlreadyDone,
     Forbidden,
@@ -43,6 +44,7 @@ async def add_participant(
     *,
     sessions: Sessions = need(sessions),
     actor: Actor = need(actor),
+    reason: str | None = maybe(reason),
 ) -> Committed:
     """Let somebody take part in a session."""
     user, role = ctx.input.user, Role(ctx.input.role)
@@ -55,4 +57,5 @@ async def add_participant(
         session.require_another_owner(user)
         return [ParticipantAdded(user=user, role=role)]
 
-    return await sessions.commit(ctx.input, by=actor, decide=decide)
+    act = act_in_session(actor, f"Added {user} as {role}", ctx.input.session_id, reason)
+    return await sessions.commit(ctx.input, by=actor, decide=decide, act=act)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from flows.actor import Actor
+from flows.actor import Actor, Right
 from flows.atoms.actor import actor
 from flows.atoms.ids import NewId, new_id
 from flows.atoms.limits import Limits, limits
@@ -114,5 +114,5 @@ async def watch_again(session_id: UUID, sessions: Sessions, actor: Actor, watche
         return
     await watcher.register([session_id])
     standing = (await sessions.standings([session_id], of=actor)).get(session_id)
-    if standing and (standing.role or actor.authority):
+    if standing and (standing.role or actor.may(Right.READ)):
         watcher.follow(session_id, after=standing.head, head=standing.head, replay=False)

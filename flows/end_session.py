@@ -6,8 +6,9 @@ from msgspec import UNSET
 
 from flows.actor import Actor
 from flows.atoms.actor import actor
+from flows.atoms.audit import act_in_session, reason
 from flows.atoms.sessions import Committed, Sessions, sessions
-from flows.engine import Context, flow, need
+from flows.engine import Context, flow, maybe, need
 from flows.errors import AlreadyDone, Forbidden, KeyConflict, SessionNotFound, Unavailable
 from flows.events import Body, Role, SessionEnded
 from flows.input import Reason, SessionMutation
@@ -26,6 +27,7 @@ async def end_session(
     *,
     sessions: Sessions = need(sessions),
     actor: Actor = need(actor),
+    reason: str | None = maybe(reason),
 ) -> Committed:
     """End a session; it can be read and resumed, but not written in."""
 
@@ -33,7 +35,8 @@ async def end_session(
         session.require(actor, at_least=Role.OWNER)
         if session.status is Status.ENDED:
             raise AlreadyDone("The session has ended already")
-        reason = ctx.input.reason
-        return [SessionEnded(reason=UNSET if reason is None else reason)]
+        told = ctx.input.reason
+        return [SessionEnded(reason=UNSET if told is None else told)]
 
-    return await sessions.commit(ctx.input, by=actor, decide=decide)
+    act = act_in_session(actor, "Ended", ctx.input.session_id, reason or ctx.input.reason)
+    return await sessions.commit(ctx.input, by=actor, decide=decide, act=act)

@@ -73,12 +73,16 @@ class ParticipantRemoved(Struct, frozen=True):
 
 
 class MessageSent(Struct, frozen=True, omit_defaults=True):
-    """Somebody wrote something; `reply_to` is the seq of an earlier event."""
+    """Somebody wrote something; `reply_to` is the seq of an earlier event.
+
+    `staff`: its author takes no part in the session, and wrote by right.
+    """
 
     kind: ClassVar[str] = "message_sent"
     text: str
     reply_to: int | UnsetType = UNSET
     metadata: Metadata | UnsetType = UNSET
+    staff: bool = False
 
 
 Body: TypeAlias = (

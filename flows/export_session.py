@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 from uuid import UUID
 
-from flows.actor import Actor
+from flows.actor import Actor, Right
 from flows.atoms.actor import actor
 from flows.atoms.sessions import Sessions, sessions
 from flows.engine import Context, flow, need
-from flows.errors import SessionNotFound, Unavailable
+from flows.errors import Forbidden, SessionNotFound, Unavailable
 from flows.events import Event
 from flows.input import Input
 from flows.session import require_role
@@ -22,7 +22,7 @@ class ExportSession(Input, frozen=True, kw_only=True):
     session_id: UUID
 
 
-@flow(faults=(SessionNotFound, Unavailable))
+@flow(faults=(SessionNotFound, Forbidden, Unavailable))
 async def export_session(
     ctx: Context[ExportSession],
     *,
@@ -37,7 +37,7 @@ async def export_session(
         if page is None:
             raise SessionNotFound
         # With every page: who is removed meanwhile reads no further.
-        require_role(actor, page.standing.role)
+        require_role(actor, page.standing.role, Right.READ)
         # Not later events: a session in which much is written would never end.
         end = page.standing.head if end is None else end
         for event in page.events:

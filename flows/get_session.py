@@ -4,11 +4,11 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from flows.actor import Actor
+from flows.actor import Actor, Right
 from flows.atoms.actor import actor
 from flows.atoms.sessions import Sessions, sessions
 from flows.engine import Context, flow, need
-from flows.errors import SessionNotFound, Unavailable
+from flows.errors import Forbidden, SessionNotFound, Unavailable
 from flows.events import Role
 from flows.input import Input, Metadata
 from flows.session import Participant, Session, Status
@@ -34,7 +34,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     participants: list[Participant]
 
 
-@flow(faults=(SessionNotFound, Unavailable))
+@flow(faults=(SessionNotFound, Forbidden, Unavailable))
 async def get_session(
     ctx: Context[GetSession],
     *,
@@ -45,7 +45,7 @@ async def get_session(
     session = await sessions.find(ctx.input.session_id)
     if session is None:
         raise SessionNotFound
-    session.require(actor, at_least=Role.OBSERVER)
+    session.require(actor, Right.VIEW, at_least=Role.OBSERVER)
     return snapshot(session, await sessions.epoch())
 
 

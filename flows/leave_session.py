@@ -26,7 +26,7 @@ async def leave_session(
     """Leave a session, be it open or ended."""
 
     def decide(session: Session) -> Iterable[Body]:
-        # No authority helps here: only who takes part can leave.
+        # No right helps here: only who takes part can leave.
         if session.role_of(actor.name) is None:
             raise SessionNotFound
         session.require_another_owner(actor.name)

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from flows.actor import Actor
+from flows.actor import Actor, Right
 from flows.atoms.actor import actor
 from flows.atoms.sessions import Sessions, sessions
 from flows.engine import Context, flow, need
-from flows.errors import SessionNotFound, Unavailable
+from flows.errors import Forbidden, SessionNotFound, Unavailable
 from flows.events import Event, Kind
 from flows.input import Input, Position
 from flows.session import require_role
@@ -39,7 +39,7 @@ class EventList(Struct, frozen=True):
     more: bool
 
 
-@flow(faults=(SessionNotFound, Unavailable))
+@flow(faults=(SessionNotFound, Forbidden, Unavailable))
 async def list_events(
     ctx: Context[ListEvents],
     *,
@@ -58,5 +58,5 @@ async def list_events(
     )
     if page is None:
         raise SessionNotFound
-    require_role(actor, page.standing.role)
+    require_role(actor, page.standing.role, Right.READ)
     return EventList(events=page.events, head=page.standing.head, more=page.more)

@@ -4,13 +4,13 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from flows.actor import Actor
+from flows.actor import Actor, Right
 from flows.atoms.actor import actor
 from flows.atoms.announcer import Announcer, announcer
 from flows.atoms.sessions import Sessions, sessions
 from flows.atoms.watcher import Watcher, watcher
 from flows.engine import Context, flow, maybe, need
-from flows.errors import InvalidValue, SessionNotFound, Unavailable
+from flows.errors import Forbidden, InvalidValue, SessionNotFound, Unavailable
 from flows.events import Role
 from flows.input import Input, Position
 from flows.session import Session
@@ -27,7 +27,7 @@ class Marked(Struct, frozen=True):
     """Nothing more to tell."""
 
 
-@flow(faults=(SessionNotFound, InvalidValue, Unavailable))
+@flow(faults=(SessionNotFound, Forbidden, InvalidValue, Unavailable))
 async def mark_seen(
     ctx: Context[MarkSeen],
     *,
@@ -40,7 +40,7 @@ async def mark_seen(
     session_id, seq = ctx.input.session_id, ctx.input.seq
 
     def decide(session: Session) -> int:
-        session.require(actor, at_least=Role.OBSERVER)
+        session.require(actor, Right.READ, at_least=Role.OBSERVER)
         session.require_seq(seq, "$.seq")
         return seq
 

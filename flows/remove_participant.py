@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from flows.actor import Actor
 from flows.atoms.actor import actor
+from flows.atoms.audit import act_in_session, reason
 from flows.atoms.sessions import Committed, Sessions, sessions
-from flows.engine import Context, flow, need
+from flows.engine import Context, flow, maybe, need
 from flows.errors import (
     AlreadyDone,
     Forbidden,
@@ -33,6 +34,7 @@ async def remove_participant(
     *,
     sessions: Sessions = need(sessions),
     actor: Actor = need(actor),
+    reason: str | None = maybe(reason),
 ) -> Committed:
     """Remove somebody from a session; their watches of it stop at once."""
     user = ctx.input.user
@@ -45,4 +47,5 @@ async def remove_participant(
         session.require_another_owner(user)
         return [ParticipantRemoved(user=user)]
 
-    return await sessions.commit(ctx.input, by=actor, decide=decide)
+    act = act_in_session(actor, f"Removed {user}", ctx.input.session_id, reason)
+    return await sessions.commit(ctx.input, by=actor, decide=decide, act=act)

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from flows.actor import Actor
 from flows.atoms.actor import actor
+from flows.atoms.audit import act_in_session, reason
 from flows.atoms.sessions import Committed, Sessions, sessions
-from flows.engine import Context, flow, need
+from flows.engine import Context, flow, maybe, need
 from flows.errors import Forbidden, KeyConflict, SessionEnded, SessionNotFound, Unavailable
 from flows.events import Body, Role, SessionRenamed
 from flows.input import SessionMutation, Title
@@ -24,6 +25,7 @@ async def rename_session(
     *,
     sessions: Sessions = need(sessions),
     actor: Actor = need(actor),
+    reason: str | None = maybe(reason),
 ) -> Committed:
     """Give a session a name people remember."""
 
@@ -32,4 +34,5 @@ async def rename_session(
         session.require_open()
         return [SessionRenamed(title=ctx.input.title)]
 
-    return await sessions.commit(ctx.input, by=actor, decide=decide)
+    act = act_in_session(actor, "Renamed", ctx.input.session_id, reason)
+    return await sessions.commit(ctx.input, by=actor, decide=decide, act=act)

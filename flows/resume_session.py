@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from flows.actor import Actor
 from flows.atoms.actor import actor
+from flows.atoms.audit import act_in_session, reason
 from flows.atoms.sessions import Committed, Sessions, sessions
-from flows.engine import Context, flow, need
+from flows.engine import Context, flow, maybe, need
 from flows.errors import AlreadyDone, Forbidden, KeyConflict, SessionNotFound, Unavailable
 from flows.events import Body, Role, SessionResumed
 from flows.input import SessionMutation
@@ -22,6 +23,7 @@ async def resume_session(
     *,
     sessions: Sessions = need(sessions),
     actor: Actor = need(actor),
+    reason: str | None = maybe(reason),
 ) -> Committed:
     """Open an ended session again."""
 
@@ -31,4 +33,5 @@ async def resume_session(
             raise AlreadyDone("The session is open already")
         return [SessionResumed()]
 
-    return await sessions.commit(ctx.input, by=actor, decide=decide)
+    act = act_in_session(actor, "Reopened", ctx.input.session_id, reason)
+    return await sessions.commit(ctx.input, by=actor, decide=decide, act=act)

@@ -6,8 +6,9 @@ from msgspec import UNSET
 
 from flows.actor import Actor
 from flows.atoms.actor import actor
+from flows.atoms.audit import act_in_session, reason
 from flows.atoms.sessions import Committed, Sessions, sessions
-from flows.engine import Context, flow, need
+from flows.engine import Context, flow, maybe, need
 from flows.errors import (
     Conflict,
     Forbidden,
@@ -51,6 +52,7 @@ async def send_message(
     *,
     sessions: Sessions = need(sessions),
     actor: Actor = need(actor),
+    reason: str | None = maybe(reason),
 ) -> Committed:
     """Write a message in an open session."""
     input = ctx.input
@@ -60,15 +62,18 @@ async def send_message(
         session.require_open()
         session.require_head(input.if_head)
         session.require_seq(input.reply_to, "$.reply_to")
-        return [message(input)]
+        # Who has no role in it writes by right: as staff, which everybody can see.
+        return [message(input, staff=session.role_of(actor.name) is None)]
 
-    return await sessions.commit(input, by=actor, decide=decide)
+    act = act_in_session(actor, "Wrote as staff", input.session_id, reason)
+    return await sessions.commit(input, by=actor, decide=decide, act=act)
 
 
-def message(input: SendMessage) -> MessageSent:
+def message(input: SendMessage, *, staff: bool) -> MessageSent:
     """The message as an event: what was not given is left out."""
     return MessageSent(
         text=input.text,
         reply_to=UNSET if input.reply_to is None else input.reply_to,
         metadata=UNSET if input.metadata is None else input.metadata,
+        staff=staff,
     )

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flows import errors
-from flows.actor import Actor
+from flows.actor import Actor, Right
 from flows.events import (
     Body,
     Event,
@@ -64,9 +64,12 @@ class Session(Struct, frozen=True, kw_only=True):
         participant = self.participants.get(user)
         return participant.role if participant else None
 
-    def require(self, actor: Actor, *, at_least: Role) -> None:
-        """Raise SessionNotFound to strangers and Forbidden to those whose role is too small."""
-        require_role(actor, self.role_of(actor.name), at_least=at_least)
+    def require(self, actor: Actor, right: Right = Right.ACT, *, at_least: Role) -> None:
+        """Raise SessionNotFound to strangers and Forbidden to those whose role is too small.
+
+        `right` stands in for the role.
+        """
+        require_role(actor, self.role_of(actor.name), right, at_least=at_least)
 
     def require_open(self) -> None:
         """Raise SessionEnded if it has ended."""
@@ -91,14 +94,19 @@ class Session(Struct, frozen=True, kw_only=True):
             raise errors.Forbidden("The last owner cannot leave or be removed")
 
 
-def require_role(actor: Actor, role: Role | None, *, at_least: Role = Role.OBSERVER) -> None:
-    """The rule of who may: those who act with authority, else the role in the session decides.
+def require_role(
+    actor: Actor, role: Role | None, right: Right, *, at_least: Role = Role.OBSERVER
+) -> None:
+    """The rule of who may: those who have the right, else the role in the session decides.
 
-    Raises SessionNotFound to who has no role: a foreign session looks like none at all.
+    Raises SessionNotFound to who has no role: a foreign session looks like none at all, except to
+    those who may know what sessions there are.
     """
-    if actor.authority:
+    if actor.may(right):
         return
     if role is None:
+        if actor.may(Right.VIEW):
+            actor.require(right)
         raise errors.SessionNotFound
     if not role.allows(at_least):
         raise errors.Forbidden(f"This takes the role {at_least}, yours is {role}")

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from flows.actor import Actor
+from flows.actor import Actor, Right
 from flows.atoms.actor import actor
 from flows.atoms.limits import Limits, limits
 from flows.atoms.sessions import Sessions, Standing, sessions
@@ -117,7 +117,7 @@ def require_position(
     """The session's head, if `actor` may watch it and its log has the position asked for."""
     if standing is None:
         raise SessionNotFound
-    require_role(actor, standing.role)
+    require_role(actor, standing.role, Right.READ)
     # `after: -1` names no position, so it belongs to any epoch.
     if watch.after > standing.head or (watch.after >= 0 and theirs != epoch):
         raise UnrecoverablePosition(standing.head, epoch)

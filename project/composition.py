@@ -6,10 +6,11 @@ from functools import cache
 from django.conf import settings
 
 from flows.atoms.announcer import announcer
+from flows.atoms.audit import audit
 from flows.atoms.limits import Limits, Rate, limits
 from flows.atoms.sessions import sessions
 from flows.engine import Extension, Scope, preset
-from sessions_app.adapters.wiring import hub_announcer, stored_sessions
+from sessions_app.adapters.wiring import hub_announcer, stored_acts, stored_sessions
 from sessions_app.extensions import CountExecutions, LogExecutions, TraceExecutions
 
 
@@ -22,6 +23,7 @@ def make_scope(*more: Extension) -> Scope:
         presets=[
             preset(sessions, stored_sessions),
             preset(announcer, hub_announcer),
+            preset(audit, stored_acts),
             preset(limits, Limits(**settings.LIMITS, rate=Rate(**settings.RATE))),
         ],
         extensions=[*more, *extensions()],

@@ -46,6 +46,11 @@ class Session(models.Model):
 
     class Meta:
         ordering = ("-last_activity", "-id")
+        # What staff may do in sessions that they take no part in, beside `view_session`.
+        permissions = (
+            ("read_session", "Can read what was said in sessions"),
+            ("moderate_session", "Can end, reopen, remove, disconnect and write as staff"),
+        )
         constraints = [
             models.CheckConstraint(condition=Q(last_seq__gt=0), name="session_has_events"),
             models.CheckConstraint(condition=Q(status__in=list(Status)), name="session_status"),

@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 
 from flows.actor import Actor
 from flows.atoms.actor import actor as actor_tag
+from flows.atoms.audit import reason as reason_tag
 from flows.engine import Flow, Scope
 
 I = TypeVar("I")  # noqa: E741
@@ -28,31 +29,47 @@ def scope_of(request: HttpRequest) -> Scope | None:
     return asgi_scope.get("flows")
 
 
-def run(flow: Flow[I, O], raw: object, *, actor: Actor, scope: Scope | None = None) -> O:
+def run(
+    flow: Flow[I, O],
+    raw: object,
+    *,
+    actor: Actor,
+    reason: str | None = None,
+    scope: Scope | None = None,
+) -> O:
     """Run `flow` as `actor` on an input that is still to be parsed; for synchronous code only.
+
+    `reason` is why staff do it, for the audit, where the flow's input has no word for it.
 
     Without a `scope` one is made and closed again: what is committed reaches the clients of other
     processes by the doorbell, or else by their next look at the database.
     """
-    (outcome,) = run_each(flow, [raw], actor=actor, scope=scope)
+    (outcome,) = run_each(flow, [raw], actor=actor, reason=reason, scope=scope)
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
 
 
 def run_each(
-    flow: Flow[I, O], raws: Iterable[object], *, actor: Actor, scope: Scope | None = None
+    flow: Flow[I, O],
+    raws: Iterable[object],
+    *,
+    actor: Actor,
+    reason: str | None = None,
+    scope: Scope | None = None,
 ) -> list[O | Exception]:
     """Run `flow` once for each of `raws`, in order; what one raises does not keep back the others.
 
     As `run`, but in one scope.
     """
 
+    tags = [actor_tag(actor)] if reason is None else [actor_tag(actor), reason_tag(reason)]
+
     async def in_turn(scope: Scope) -> list[O | Exception]:
         outcomes: list[O | Exception] = []
         for raw in raws:
             try:
-                done: O = await scope.run_raw(flow, raw, tags=(actor_tag(actor),))
+                done: O = await scope.run_raw(flow, raw, tags=tags)
                 outcomes.append(done)
             except Exception as error:  # noqa: BLE001 - the caller asked for each
                 outcomes.append(error)

@@ -14,7 +14,8 @@ import msgspec
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
-from flows.actor import Actor
+from flows.actor import Actor, Right
+from flows.atoms.audit import Act
 from flows.atoms.clock import Clock
 from flows.atoms.ids import uuid7
 from flows.atoms.sessions import (
@@ -82,6 +83,8 @@ class FakeSessions:
         self.available = True
         #: The methods that were called, in order.
         self.calls: list[str] = []
+        #: What staff have done.
+        self.acts: list[Act] = []
         #: By actor and key.
         self.receipts: dict[tuple[str, str], Receipt] = {}
         self._logs: dict[UUID, list[Event]] = {}
@@ -94,7 +97,7 @@ class FakeSessions:
     def dump(self) -> bytes:
         """All that is stored: equal before and after something that changed nothing."""
         receipts = [[*owner, receipt] for owner, receipt in self.receipts.items()]
-        return msgspec.json.encode([self._logs, self._seen, receipts])
+        return msgspec.json.encode([self._logs, self._seen, receipts, self.acts])
 
     async def create(
         self, input: Mutation, *, by: Actor, session_id: UUID, begin: Begin
@@ -107,13 +110,17 @@ class FakeSessions:
         self._logs[session_id], self._seen[session_id] = [], {}
         return Created(session_id, self._append(session_id, input, by, bodies), duplicate=False)
 
-    async def commit(self, input: SessionMutation, *, by: Actor, decide: Decide) -> Committed:
+    async def commit(
+        self, input: SessionMutation, *, by: Actor, decide: Decide, act: Act | None = None
+    ) -> Committed:
         self._begin("commit")
         if first := self._first(input, by):
             return Committed(first.seq, duplicate=True)
         session = self._session(input.session_id)
         bodies = _twice(lambda: list(decide(session)))
         self._require_users(*_added(bodies))
+        if act is not None:
+            self.acts.append(act)
         return Committed(self._append(input.session_id, input, by, bodies), duplicate=False)
 
     async def mark_seen(
@@ -150,7 +157,7 @@ class FakeSessions:
         found = [
             each
             for each in (self._summary(session_id, user.name) for session_id in self._logs)
-            if (user.authority or each.role is not None)
+            if (user.may(Right.VIEW) or each.role is not None)
             and status in (None, each.status)
             and search.lower() in each.title.lower()
             and (before is None or _place(each) < _place(before))
@@ -299,6 +306,19 @@ class Follow(Struct, frozen=True):
     after: int
     head: int
     replay: bool = True
+
+
+class FakeAudit:
+    """The port `Audit`: remembers, in order, what was done."""
+
+    def __init__(self) -> None:
+        self.acts: list[Act] = []
+        self.available = True
+
+    async def record(self, act: Act) -> None:
+        if not self.available:
+            raise Unavailable
+        self.acts.append(act)
 
 
 class FakeWatcher:

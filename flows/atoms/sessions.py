@@ -11,6 +11,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from flows.actor import Actor
+from flows.atoms.audit import Act
 from flows.engine import Port
 from flows.events import Body, Event, Kind, Role
 from flows.input import Mutation, SessionMutation
@@ -87,10 +88,13 @@ class Sessions(Protocol):
         """
         ...
 
-    async def commit(self, input: SessionMutation, *, by: Actor, decide: Decide) -> Committed:
+    async def commit(
+        self, input: SessionMutation, *, by: Actor, decide: Decide, act: Act | None = None
+    ) -> Committed:
         """Append what `decide` says, in order, to the session of `input`.
 
-        A repeated key gives the first result, before `decide` is asked. Raises KeyConflict,
+        With an `act`, keep it in the same transaction: exactly if something is appended. A repeated
+        key gives the first result, before `decide` is asked. Raises KeyConflict,
         SessionNotFound, UnknownUser and what `decide` raises.
         """
         ...
@@ -121,7 +125,7 @@ class Sessions(Protocol):
         before: Bookmark | None,
         limit: int,
     ) -> list[Summary]:
-        """The sessions that `user` takes part in (with authority: all), newest activity first."""
+        """The sessions that `user` takes part in (by the right to view: all), newest first."""
         ...
 
     async def events(

@@ -11,11 +11,13 @@ from django.db import Error, connections, transaction
 from msgspec import Struct
 from msgspec.structs import replace
 
+from flows.atoms.audit import Act
 from flows.atoms.clock import Clock
 from flows.errors import SessionNotFound, UnknownUser
 from flows.events import Body, Event, MessageSent, ParticipantAdded
 from flows.session import Participant, Session, apply
 from sessions_app import models
+from sessions_app.adapters.acts import keep_acts
 from sessions_app.adapters.known import Known
 from sessions_app.adapters.rows import Moment, Stored, load_sessions, moment
 from sessions_app.adapters.seats import Seats
@@ -87,6 +89,8 @@ class Batch:
         self.receipts: dict[Keyed, Receipt] = {}
         self._new_receipts: dict[Keyed, Receipt] = {}
         self.announced: list[Event] = []
+        #: What staff have done.
+        self.acts: list[Act] = []
         self._new_events: list[NewEvent] = []
         self._users: dict[str, int] = {}
         self._seats = Seats()
@@ -236,6 +240,8 @@ class Batch:
         self._statements.insert_receipts(self._new_receipts, self._now.at)
         self._seats.store(self._users, using=self._using)
         self._statements.move_cursors(self._cursors)
+        if self.acts:
+            keep_acts(self.acts, using=self._using)
 
     def _progress(self, session_id: UUID) -> Progress:
         stored = self.sessions[session_id]

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import connections
 
 from flows.actor import Actor
+from flows.atoms.audit import Act
 from flows.atoms.clock import Clock
 from flows.atoms.sessions import (
     Begin,
@@ -24,6 +25,7 @@ from flows.events import Event, Kind, Role
 from flows.input import Mutation, SessionMutation
 from flows.session import Session, Status
 from sessions_app.adapters import queries
+from sessions_app.adapters.acts import keep_acts
 from sessions_app.adapters.batch import transact
 from sessions_app.adapters.known import Known
 from sessions_app.adapters.lanes import Lane
@@ -46,7 +48,7 @@ def ignore(events: Sequence[Event]) -> None:
 
 
 class DjangoSessions:
-    """The port `Sessions` on the database `using`, and what the hub reads beside it.
+    """The ports `Sessions` and `Audit` on the database `using`, and what the hub reads beside.
 
     It belongs to the event loop that writes first. `on_commit` is called there, once per
     transaction, with the events it has committed, each with its author's key; those whose writes
@@ -98,8 +100,10 @@ class DjangoSessions:
     ) -> Created:
         return await self._lane(session_id).submit(Creation(input, by, session_id, begin))
 
-    async def commit(self, input: SessionMutation, *, by: Actor, decide: Decide) -> Committed:
-        return await self._lane(input.session_id).submit(Commit(input, by, decide))
+    async def commit(
+        self, input: SessionMutation, *, by: Actor, decide: Decide, act: Act | None = None
+    ) -> Committed:
+        return await self._lane(input.session_id).submit(Commit(input, by, decide, act))
 
     async def mark_seen(
         self, session_id: UUID, *, by: Actor, decide: Callable[[Session], int]
@@ -181,6 +185,10 @@ class DjangoSessions:
         unit raises. A unit whose connection had died before it began is run a second time.
         """
         return await self._readers.run(unit, *args, **kwargs)
+
+    async def record(self, act: Act) -> None:
+        """Keep what staff have done, as the port `Audit` asks: in a transaction of its own."""
+        await self._read(keep_acts, [act])
 
     async def _read(self, query: Callable[..., T], *args: object, **kwargs: object) -> T:
         return await self._readers.run(partial(query, *args, using=self._using, **kwargs))

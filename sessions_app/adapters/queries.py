@@ -16,7 +16,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Lower
 from django.dispatch import receiver
 
-from flows.actor import Actor
+from flows.actor import Actor, Right
 from flows.atoms.sessions import Bookmark, EventPage, Standing, Summary
 from flows.events import Event, Kind, Role, timestamp
 from flows.session import Session, Status
@@ -51,8 +51,10 @@ def list_for(
     limit: int,
     using: str,
 ) -> list[Summary]:
-    """One query, of the seats of `user` or, with authority, of all sessions."""
-    found, of = _all_sessions(user.name, using) if user.authority else _seats(user.name, using)
+    """One query, of the seats of `user` or, with the right to view, of all sessions."""
+    found, of = (
+        _all_sessions(user.name, using) if user.may(Right.VIEW) else _seats(user.name, using)
+    )
     if status is not None:
         found = found.filter(**{f"{of}status": status})
     if search:

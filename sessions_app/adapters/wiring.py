@@ -8,6 +8,7 @@ from channels.layers import InMemoryChannelLayer, get_channel_layer
 from django.conf import settings
 
 from flows.atoms.announcer import Announcer
+from flows.atoms.audit import Audit
 from flows.atoms.clock import Clock, clock
 from flows.atoms.limits import Limits, Rate
 from flows.atoms.sessions import Sessions
@@ -74,6 +75,12 @@ async def door(*, clock: Clock = need(clock)) -> AsyncIterator[Door]:
 @atom
 def stored_sessions(*, door: Door = need(door)) -> Sessions:
     """The port `sessions`, as the database has them."""
+    return door.log
+
+
+@atom
+def stored_acts(*, door: Door = need(door)) -> Audit:
+    """The port `audit`, as the database has it."""
     return door.log
 
 

@@ -5,6 +5,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from flows.actor import Actor
+from flows.atoms.audit import Act
 from flows.atoms.sessions import Begin, Committed, Created, Decide
 from flows.errors import KeyConflict
 from flows.events import Body
@@ -61,15 +62,20 @@ class Creation(Repeatable[Created]):
 class Commit(Repeatable[Committed]):
     """A rule decides what happens in a session."""
 
-    def __init__(self, input: SessionMutation, by: Actor, decide: Decide) -> None:
+    def __init__(
+        self, input: SessionMutation, by: Actor, decide: Decide, act: Act | None = None
+    ) -> None:
         super().__init__(input.session_id, input, by)
         self._decide = decide
+        self._act = act
 
     def take_turn(self, batch: Batch) -> Committed:
         if first := self.first_result(batch):
             return Committed(first.seq, duplicate=True)
         bodies = list(self._decide(batch.session(self.session_id)))
         seq = self.append(batch, self.session_id, bodies)
+        if self._act is not None:
+            batch.acts.append(self._act)
         return Committed(seq, duplicate=False)
 
 

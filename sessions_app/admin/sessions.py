@@ -16,13 +16,13 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from flows.actor import Actor
 from flows.end_session import end_session
 from sessions_app.admin.history import compact, text_of
 from sessions_app.admin.read_only import ReadOnlyAdmin, as_uuid
 from sessions_app.models import Event, Participant, Session, User
 from sessions_app.protocol import error_of, is_expected
 from sessions_app.scope import run_each, scope_of
+from sessions_app.staff import staff_actor
 
 #: Events on a page of a session's log.
 EVENTS_PER_PAGE = 100
@@ -135,7 +135,7 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         """Whether who asks may end sessions."""
-        return request.user.has_perm("sessions_app.change_session")
+        return request.user.has_perm("sessions_app.moderate_session")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         here = Participant.objects.filter(session=OuterRef("pk"), left_seq=None)
@@ -215,7 +215,7 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
         return TemplateResponse(request, "admin/sessions_app/session/end_sessions.html", context)
 
     def _end(self, request: HttpRequest, sessions: Iterable[Session], reason: str) -> None:
-        actor = Actor(request.user.get_username(), authority=True)
+        actor = staff_actor(request.user)
         inputs = {
             session: {"session_id": str(session.pk), "reason": reason, "key": secrets.token_hex(16)}
             for session in sessions
@@ -224,7 +224,6 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
         for session, outcome in zip(inputs, outcomes, strict=True):
             if not isinstance(outcome, Exception):
                 messages.success(request, f"“{session}” has ended.")
-                self.log_change(request, session, f"Ended: {reason}")
             elif is_expected(outcome):
                 messages.error(request, f"“{session}”: {error_of(outcome, '').message}.")
             else:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from flows.actor import SYSTEM, Actor
+from flows.actor import SYSTEM, Actor, Right
 from flows.atoms.ids import uuid7
 from flows.atoms.sessions import (
     Bookmark,
@@ -742,14 +742,14 @@ async def test_summary(sessions: Sessions) -> None:
 
 
 async def test_own_sessions(sessions: Sessions) -> None:
-    """One lists the sessions one takes part in; with authority all, where one may have no role."""
+    """One lists the sessions one takes part in; by right all, where one may have no role."""
     one = await begin(sessions, 1)
     two = await begin(sessions, 2)
     await write(sessions, one, ParticipantRemoved("bob"))
     assert {one, two} == {each.session_id for each in await listed(sessions, ANN)}
     assert {two} == {each.session_id for each in await listed(sessions, BOB)}
     assert await listed(sessions, DAN) == []
-    everything = await listed(sessions, Actor("bob", authority=True))
+    everything = await listed(sessions, Actor("bob", frozenset({Right.VIEW})))
     assert {one: None, two: Role.MEMBER} == {each.session_id: each.role for each in everything}
     assert [(each.role, each.seen) for each in await listed(sessions, SYSTEM)] == [(None, 0)] * 2
 

@@ -185,13 +185,15 @@ class Stage:
         connected: bool = False,
     ) -> None:
         """Of those who take part, `who` may do it and the others are forbidden to; so is nobody
-        who acts with authority.
+        who has the right instead.
         """
         for name in ("ann", "bob", "cid"):
             session_id = await self.begin()
             await self.happen(session_id, *having)
             if name in who:
+                acts = list(self.sessions.acts)
                 await self.run(flow, input_of(session_id), by=name, connected=connected)
+                assert acts == self.sessions.acts, "what a role allows is nobody else's affair"
             else:
                 await self.refused(
                     Forbidden, flow, input_of(session_id), by=name, connected=connected
@@ -199,6 +201,9 @@ class Stage:
         session_id = await self.begin()
         await self.happen(session_id, *having)
         await self.run(flow, input_of(session_id), by=SYSTEM, connected=connected)
+        if issubclass(flow.input_type, Mutation):
+            act = self.sessions.acts[-1]
+            assert (act.by, act.kind, act.id) == (SYSTEM.name, "session", str(session_id))
 
     async def repeats(self, flow: Flow[M, C], input: M, *, other: M, by: str = "ann") -> None:
         """A repeated key gives the first result, for ever: also after the session ended and the

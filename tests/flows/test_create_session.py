@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from flows.actor import SYSTEM, Actor
+from flows.actor import EVERYTHING, SYSTEM, Actor
 from flows.atoms.limits import Limits
 from flows.create_session import CreateSession, NewParticipant, create_session, watch_again
 from flows.errors import Forbidden, InvalidValue, KeyConflict, LimitReached, UnknownUser
@@ -140,7 +140,7 @@ async def test_who_may(stage: Stage) -> None:
     """Any user begins sessions; the system, and a user who is gone, cannot own one."""
     for name in ("ann", "dan"):
         await stage.run(create_session, create(), by=name)
-    await stage.run(create_session, create(), by=Actor("bob", authority=True))
+    await stage.run(create_session, create(), by=Actor("bob", EVERYTHING))
     await stage.refused(Forbidden, create_session, create(), by=SYSTEM)
     await stage.refused(Forbidden, create_session, create(), by="gone", connected=True)
 
@@ -196,7 +196,7 @@ async def test_a_duplicate_that_was_unwatched(stage: Stage) -> None:
 
 
 async def test_a_duplicate_that_one_may_not_watch(stage: Stage) -> None:
-    """Who takes part no more gets the first result and watches nothing; authority watches."""
+    """Who takes part no more gets the first result and watches nothing; by right one does."""
     created = await stage.run(create_session, create())
     await stage.happen(created.session_id, ParticipantRemoved("ann"))
 
@@ -204,7 +204,7 @@ async def test_a_duplicate_that_one_may_not_watch(stage: Stage) -> None:
     assert replace(created, duplicate=True) == again
     assert stage.watcher.follows == []
 
-    await stage.run(create_session, create(), by=Actor("ann", authority=True), connected=True)
+    await stage.run(create_session, create(), by=Actor("ann", EVERYTHING), connected=True)
     assert [Follow(created.session_id, after=2, head=2, replay=False)] == stage.watcher.follows
 
 

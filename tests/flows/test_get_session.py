@@ -46,7 +46,7 @@ async def test_ended(stage: Stage) -> None:
 
 @pytest.mark.parametrize("by", ["ann", "bob", "cid", SYSTEM])
 async def test_who_may(stage: Stage, by: str) -> None:
-    """Whoever takes part may read, and so may who acts with authority; all see the same."""
+    """Whoever takes part may read, and so may who has the right to view; all see the same."""
     session_id = await stage.begin()
     expected = await stage.run(get_session, get(session_id))
     assert expected == await stage.run(get_session, get(session_id), by=by)
@@ -69,6 +69,6 @@ async def test_bad_input(stage: Stage, path: str, raw: dict[str, object]) -> Non
 
 
 async def test_not_found(stage: Stage) -> None:
-    """A session that one takes no part in looks like none; there is none for authority either."""
+    """A session that one takes no part in looks like none; there is none for the system either."""
     await stage.hides(get_session, get)
     await stage.refused(SessionNotFound, get_session, get(NOWHERE), by=SYSTEM)

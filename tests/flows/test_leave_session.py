@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from flows.actor import SYSTEM, Actor
+from flows.actor import EVERYTHING, SYSTEM, Actor
 from flows.errors import Forbidden, SessionNotFound
 from flows.events import ParticipantAdded, Role
 from flows.leave_session import LeaveSession, leave_session
@@ -65,11 +65,11 @@ async def test_one_of_two_owners(stage: Stage) -> None:
     assert session.owners == ["bob"]
 
 
-async def test_authority(stage: Stage) -> None:
+async def test_rights(stage: Stage) -> None:
     """Authority takes no part and so cannot leave; who does take part can, with it or without."""
     session_id = await stage.begin()
     await stage.refused(SessionNotFound, leave_session, leave(session_id), by=SYSTEM)
-    await stage.run(leave_session, leave(session_id), by=Actor("bob", authority=True))
+    await stage.run(leave_session, leave(session_id), by=Actor("bob", EVERYTHING))
     assert len(stage.news(session_id)) == 1
 
 

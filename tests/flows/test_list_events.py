@@ -150,14 +150,14 @@ async def test_limits(stage: Stage) -> None:
 
 
 async def test_who_may(stage: Stage) -> None:
-    """Whoever takes part may read, also when the session has ended; so may authority."""
+    """Whoever takes part may read, also what has ended; so may who has the right."""
     session_id = await stage.ended()
     for by in ("ann", "bob", "cid", SYSTEM):
         assert await page(stage, session_id, by=by) == ([1, 2, 3, 4], False)
 
 
 async def test_not_found(stage: Stage) -> None:
-    """A session that one takes no part in looks like none; there is none for authority either."""
+    """A session that one takes no part in looks like none; there is none for the system either."""
     await stage.hides(list_events, lambda id: ListEvents(session_id=id, after=0))
     nowhere = ListEvents(session_id=NOWHERE)
     await stage.refused(SessionNotFound, list_events, nowhere, by=SYSTEM)

@@ -81,7 +81,7 @@ async def test_the_same_moment(stage: Stage) -> None:
 
 
 async def test_only_ones_own(stage: Stage) -> None:
-    """Who takes part in none, or no more, sees none; authority sees all, without a role."""
+    """Who takes part in none, or no more, sees none; by right one sees all."""
     a, _ = await begin(stage, "a", "b")
     assert await titles(stage, by="dan") == []
     stage.clock.advance(seconds=1)

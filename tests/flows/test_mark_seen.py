@@ -96,8 +96,8 @@ async def test_ended(stage: Stage) -> None:
     assert await cursor(stage, session_id, "cid") == 4
 
 
-async def test_authority(stage: Stage) -> None:
-    """Who acts with authority and takes no part has no cursor to move."""
+async def test_rights(stage: Stage) -> None:
+    """Who acts by right and takes no part has no cursor to move."""
     session_id = await stage.begin()
     before = stage.everything()
     await stage.run(mark_seen, seen(session_id), by=SYSTEM)

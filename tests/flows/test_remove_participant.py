@@ -55,7 +55,7 @@ async def test_who_may(stage: Stage) -> None:
 
 
 async def test_last_owner(stage: Stage) -> None:
-    """The last owner cannot be removed: not by a member, by herself or with authority."""
+    """The last owner cannot be removed: not by a member, by herself or by right."""
     session_id = await stage.begin()
     for by in ("bob", "ann", SYSTEM):
         await stage.refused(Forbidden, remove_participant, remove(session_id, "ann"), by=by)

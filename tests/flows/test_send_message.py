@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from flows.actor import Actor, Right
 from flows.errors import Conflict, Forbidden, InvalidValue, SessionEnded
 from flows.input import MAX_INT
 from flows.send_message import SendMessage, send_message
@@ -202,3 +203,19 @@ async def test_the_same_spelled_otherwise(stage: Stage) -> None:
         "session_id": str(session_id).upper(),
     }
     assert (await stage.run_raw(send_message, again)).duplicate
+
+
+async def test_as_staff(stage: Stage) -> None:
+    """What is written by right says so; what a role allows does not, whoever writes it."""
+    session_id = await stage.begin()
+    act = frozenset({Right.ACT})
+    for number, by in enumerate((Actor("dan", act), Actor("bob", act), Actor("bob"))):
+        raw_input = raw(session_id, key=str(number))
+        await stage.run_raw(send_message, raw_input, by=by)
+    said = [event.data for event in stage.news(session_id)]
+    assert said == [{"text": "It leaks.", "staff": True}] + [{"text": "It leaks."}] * 2
+    # All that is done with rights is recorded, also where a role would do.
+    assert [(each.by, each.done) for each in stage.sessions.acts] == [
+        ("dan", "Wrote as staff"),
+        ("bob", "Wrote as staff"),
+    ]

@@ -6,7 +6,7 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from flows.actor import SYSTEM, SYSTEM_NAME, Actor
+from flows.actor import SYSTEM, SYSTEM_NAME, Actor, Right
 from flows.errors import Conflict, Forbidden, InvalidValue, SessionNotFound
 from flows.errors import SessionEnded as Ended
 from flows.events import (
@@ -159,24 +159,44 @@ def test_roles() -> None:
 @pytest.mark.parametrize("least", list(Role))
 @pytest.mark.parametrize("role", [*Role, None])
 def test_require_role(role: Role | None, least: Role) -> None:
-    """The role decides; without one there is no session; with authority anything goes."""
+    """The role decides; without one there is no session; by right anything goes."""
     ranks = list(Role)
-    require_role(SYSTEM, role, at_least=least)
+    require_role(SYSTEM, role, Right.ACT, at_least=least)
     if role is None:
         with pytest.raises(SessionNotFound):
-            require_role(Actor("ann"), role, at_least=least)
+            require_role(Actor("ann"), role, Right.ACT, at_least=least)
     elif ranks.index(role) < ranks.index(least):
         with pytest.raises(Forbidden, match=f"takes the role {least}, yours is {role}"):
-            require_role(Actor("ann"), role, at_least=least)
+            require_role(Actor("ann"), role, Right.ACT, at_least=least)
     else:
-        require_role(Actor("ann"), role, at_least=least)
+        require_role(Actor("ann"), role, Right.ACT, at_least=least)
+
+
+@pytest.mark.parametrize("has", list(Right))
+@pytest.mark.parametrize("takes", list(Right))
+def test_rights(has: Right, takes: Right) -> None:
+    """A right stands in for a role where it is the one that is asked for, and nowhere else.
+
+    Who may view is told that it is the right that is missing; to all others there is no session.
+    """
+    actor = Actor("boss", frozenset({has}))
+    if has is takes:
+        require_role(actor, None, takes, at_least=Role.OWNER)
+    elif has is Right.VIEW:
+        with pytest.raises(Forbidden, match=f"takes the right to {takes}"):
+            require_role(actor, None, takes)
+    else:
+        with pytest.raises(SessionNotFound):
+            require_role(actor, None, takes)
+    # A role is as good as it was.
+    require_role(actor, Role.MEMBER, takes, at_least=Role.MEMBER)
 
 
 def test_require() -> None:
     """A session asks for the role of who acts in it."""
     session = after(BOB)
     session.require(Actor("bob"), at_least=Role.MEMBER)
-    session.require(Actor("dan", authority=True), at_least=Role.OWNER)
+    session.require(Actor("dan", frozenset({Right.ACT})), at_least=Role.OWNER)
     with pytest.raises(Forbidden):
         session.require(Actor("bob"), at_least=Role.OWNER)
     with pytest.raises(SessionNotFound):
@@ -219,8 +239,10 @@ def test_require_another_owner() -> None:
 
 
 def test_the_system() -> None:
-    """The system acts with authority, under a name that no user can have."""
-    assert (SYSTEM.name, SYSTEM.authority) == ("$system", True)
+    """The system has every right, under a name that no user can have."""
+    for right in Right:
+        SYSTEM.require(right)
+    assert (SYSTEM.name, SYSTEM.rights) == ("$system", frozenset(Right))
     assert SYSTEM_NAME[0] == "$"
-    assert not Actor("ann").authority
-    assert {Actor("ann")} == {Actor("ann", authority=False)}
+    assert not Actor("ann").rights
+    assert {Actor("ann")} == {Actor("ann", frozenset())}

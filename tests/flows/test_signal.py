@@ -70,7 +70,7 @@ async def test_not_found(stage: Stage) -> None:
 
 
 async def test_who_may(stage: Stage) -> None:
-    """Owners, members and observers signal, and so does who acts with authority."""
+    """Owners, members and observers signal, and so does who has the right to act."""
     await stage.allows(signal, typing, ["ann", "bob", "cid"], connected=True)
     assert SYSTEM.name == stage.announcer.told[-1].actor  # type: ignore[union-attr]
 

@@ -77,7 +77,7 @@ async def test_none(stage: Stage) -> None:
 
 @pytest.mark.parametrize("by", ["ann", "bob", "cid", SYSTEM])
 async def test_who_may(stage: Stage, by: Any) -> None:
-    """Whoever takes part watches, also what has ended; so does who acts with authority."""
+    """Whoever takes part watches, also what has ended; so does who has the right to read."""
     session_id = await stage.ended()
     result = await watch(stage, (session_id, 0), by=by)
     assert [session_id] == [each.session_id for each in result.watching]

@@ -309,7 +309,7 @@ class TestEndSessions:
         post(client, session_id, confirmed="yes", reason="Spam")
         assert stored() == before
 
-        client.force_login(make_staff("ender", "view_session", "change_session"))
+        client.force_login(make_staff("ender", "view_session", "moderate_session"))
         assert "end_sessions" in client.get(reverse(LIST)).content.decode()
         assert "end_sessions" in client.get(page_of(session)).content.decode()
         _, told = post(client, session_id, confirmed="yes", reason="Spam")

@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
-from flows.actor import Actor
+from flows.actor import Actor, Right
 from flows.atoms.sessions import Bookmark, EventPage, Sessions, Summary
 from flows.errors import Unavailable
 from flows.events import (
@@ -223,7 +223,7 @@ async def test_search(node: Node) -> None:
         "": set(titles),
     }.items():
         assert await names(node, search) == expected, search
-        assert await names(node, search, Actor("root", authority=True)) == expected, search
+        assert await names(node, search, Actor("root", frozenset({Right.VIEW}))) == expected, search
 
 
 async def test_pages(node: Node) -> None:
@@ -232,7 +232,7 @@ async def test_pages(node: Node) -> None:
         await node.begin(key=f"{number}")
         if number % 7 == 0:
             node.clock.advance(seconds=1)
-    for user in (ANN, Actor("root", authority=True)):
+    for user in (ANN, Actor("root", frozenset({Right.VIEW}))):
         seen: list[Summary] = []
         before: Bookmark | None = None
         while page := await node.log.list_for(user, status=None, search="", before=before, limit=4):
@@ -247,7 +247,7 @@ async def test_list_takes_one_query(node: Node) -> None:
     """A list takes one query, whoever asks and however long it is."""
     for number in range(5):
         await node.begin(key=f"{number}")
-    for user in (ANN, BOB, DAN, Actor("root", authority=True)):
+    for user in (ANN, BOB, DAN, Actor("root", frozenset({Right.VIEW}))):
         query = partial(
             queries.list_for,
             user,
