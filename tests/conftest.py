@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 import pytest
 from django.db import connections
 
-from tests.services import node_problem, postgres_problem, redis_problem
+from tests.services import browser_problem, node_problem, postgres_problem, redis_problem
 
 #: Set where nothing may be skipped for want of a service.
 REQUIRED = bool(os.environ.get("REQUIRE_SERVICES"))
@@ -17,6 +17,7 @@ SERVICES: dict[str, Callable[[], str | None]] = {
     "postgres": postgres_problem,
     "redis": redis_problem,
     "node": node_problem,
+    "browser": browser_problem,
 }
 
 

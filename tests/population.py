@@ -4,16 +4,18 @@ For `manage.py shell -c`, with `DATABASE_URL` and `SECRET_KEY` as the servers wi
 """
 
 import json
+from functools import cache
 from importlib import import_module
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.hashers import make_password
 from django.core.management import call_command
 from django.utils import timezone
 
 from sessions_app.models import AccessToken, User
 from sessions_app.tokens import issue_token
-from tests.servers import FAMILIES, ROLES, Person
+from tests.servers import FAMILIES, PASSWORD, ROLES, Person
 
 
 def main() -> None:
@@ -29,8 +31,7 @@ def main() -> None:
 
 
 def _person(user: User) -> Person:
-    # Nobody signs in with a password, and hashing one for each would take a minute.
-    user.set_unusable_password()
+    user.password = _password()
     user.save()
     login = import_module(settings.SESSION_ENGINE).SessionStore()
     login[SESSION_KEY] = str(user.pk)
@@ -38,3 +39,9 @@ def _person(user: User) -> Person:
     login[HASH_SESSION_KEY] = user.get_session_auth_hash()
     login.save()
     return Person(user.username, issue_token(user, "tests"), login.session_key)
+
+
+@cache
+def _password() -> str:
+    # Hashing one for each would take a minute.
+    return make_password(PASSWORD)

@@ -4,3 +4,4 @@ from project.settings import *  # noqa: F403
 from project.settings import STORAGES
 
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+WHITENOISE_USE_FINDERS = True

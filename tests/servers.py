@@ -37,6 +37,9 @@ FAMILIES = 8
 #: Who is in a family. What they are in a session is for the test to say.
 ROLES = ("owner", "member", "observer", "stranger", "outsider")
 
+#: Everybody's password.
+PASSWORD = "correct horse battery staple"
+
 SECRET_KEY = "a-secret-that-nobody-may-ever-be-told"
 
 ServerKind = Literal["uvicorn", "daphne", "runserver"]

@@ -53,3 +53,14 @@ def node_problem() -> str | None:
     if not (NPM / "node_modules" / "ws").is_dir():
         return "The npm packages are not installed: `npm ci` in tests/npm"
     return None
+
+
+def chromium() -> str | None:
+    """Where the browser is (TEST_CHROMIUM, else Debian's), None if there is none."""
+    return shutil.which(os.environ.get("TEST_CHROMIUM", "chromium"))
+
+
+@cache
+def browser_problem() -> str | None:
+    """Why no browser can be used, None if one can."""
+    return None if chromium() else "There is no Chromium (TEST_CHROMIUM)"

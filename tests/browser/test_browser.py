@@ -1,0 +1,28 @@
+"""The browser itself, and what the tests in it rely on."""
+
+import pytest
+
+from tests.browser.pages import Browsing, expect
+from tests.servers import Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+
+async def test_a_person_is_signed_in(browsing: Browsing, server: Server) -> None:
+    """A page of a person's opens as theirs, without asking for a password."""
+    page = await browsing.page(server, server.people["admin"])
+    await page.goto("/admin/")
+    await expect(page.locator("#user-tools")).to_contain_text("admin")
+
+
+async def test_what_a_page_complains_of_is_heard(browsing: Browsing, server: Server) -> None:
+    """Errors of a page and requests to other hosts are collected."""
+    page = await browsing.page(server)
+    await page.goto("/admin/login/")
+    await page.evaluate("console.error('one')")
+    await page.evaluate("setTimeout(() => { throw new Error('two') })")
+    async with page.expect_event("requestfailed"):
+        await page.evaluate("fetch('http://localhost:1/three').catch(() => {})")
+    heard = " ".join(browsing.complaints)
+    assert all(word in heard for word in ("one", "two", "three"))
+    browsing.complaints.clear()
