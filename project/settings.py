@@ -87,6 +87,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "sessions_app.middleware.RefuseNul",
+    "sessions_app.middleware.RefuseTooManyAttempts",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -196,6 +197,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+#: The one that counts what fails, so that nobody guesses passwords.
+AUTHENTICATION_BACKENDS = ["sessions_app.sign_in.ThrottledBackend"]
+#: How often signing in may fail within so many seconds, for one user name and from one address.
+SIGN_IN_FAILURES_PER_USER: int = env.int("SIGN_IN_FAILURES_PER_USER", default=20)
+SIGN_IN_FAILURES_PER_ADDRESS: int = env.int("SIGN_IN_FAILURES_PER_ADDRESS", default=20)
+SIGN_IN_WINDOW_SECONDS: int = env.int("SIGN_IN_WINDOW_SECONDS", default=900)
 LOGIN_URL = "admin:login"
 
 # -- the rest ------------------------------------------------------------------------------------

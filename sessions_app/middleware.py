@@ -1,9 +1,16 @@
-"""What is refused before any view sees it."""
+"""What is refused for every page: before a view sees it, or on behalf of one that raised."""
 
+import math
 from collections.abc import Callable
 
+import structlog
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from sessions_app.sign_in import TooManyAttempts
+
+logger = structlog.get_logger(__name__)
 
 NUL = "\x00"
 
@@ -20,3 +27,25 @@ class RefuseNul:
         if NUL in request.path or any(NUL in value for value in values):
             raise BadRequest("There is a NUL in the address")
         return self._get_response(request)
+
+
+class RefuseTooManyAttempts:
+    """Answers 429 to whoever has erred too often in signing in, on whatever page."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Go on."""
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Say how long to wait."""
+        if not isinstance(exception, TooManyAttempts):
+            return None
+        seconds = math.ceil(exception.retry_after.total_seconds())
+        logger.warning("sign_in_refused", address=request.META.get("REMOTE_ADDR"), seconds=seconds)
+        context = {"minutes": math.ceil(seconds / 60)}
+        response = render(request, "sessions_app/429.html", context, status=429)
+        response["Retry-After"] = str(seconds)
+        return response

@@ -191,3 +191,17 @@ class Ticket(models.Model):
 
     def __str__(self) -> str:
         return f"ticket of {self.user}"
+
+
+class SignInAttempts(models.Model):
+    """How often signing in has failed lately, for a user name or an address, which is hashed."""
+
+    subject = models.CharField(primary_key=True, max_length=64)
+    count = models.IntegerField(default=0)
+    until = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name_plural = "sign-in attempts"
+
+    def __str__(self) -> str:
+        return f"{self.count} until {self.until}"

@@ -1,6 +1,7 @@
 """The HTTP door: the same flows for the same people with the same errors as on the socket."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -68,7 +69,10 @@ async def tickets(request: HttpRequest) -> HttpResponse:
         identity = await _authenticate(request, doorway)
         if isinstance(identity, Error):
             return _refuse(identity)
-        if (wait := _wait_of(identity, await flows.resolve(limits), doorway)) > 0:
+        granted = await flows.resolve(limits)
+        clock = asyncio.get_running_loop().time
+        wait = _wait_of(identity, granted, doorway)
+        if wait := wait or doorway.tickets_of(identity.user, granted, clock).take():
             return _refuse(error("rate_limited", "Slow down", retry_after_ms=wait))
         try:
             ticket = await doorway.log.run(_issue, identity)
@@ -171,4 +175,7 @@ def _json(value: object, status: int = 200) -> HttpResponse:
 
 
 def _refuse(problem: Error, *, status: int | None = None) -> HttpResponse:
-    return _json({"error": problem}, status=status or problem.status)
+    response = _json({"error": problem}, status=status or problem.status)
+    if (wait := problem.data.get("retry_after_ms")) is not None:
+        response["Retry-After"] = str(math.ceil(wait / 1000))
+    return response

@@ -34,8 +34,8 @@ class Door:
         self.log = log
         self.hub = hub
         self.keeper = Keeper(self._ask, ping_seconds=settings.PING_SECONDS)
-        self._buckets: WeakValueDictionary[str, TokenBucket] = WeakValueDictionary()
-        self._recent: OrderedDict[str, TokenBucket] = OrderedDict()
+        self._buckets: WeakValueDictionary[tuple[str, str], TokenBucket] = WeakValueDictionary()
+        self._recent: OrderedDict[tuple[str, str], TokenBucket] = OrderedDict()
 
     async def _ask(self, identities: Collection[Identity]) -> Judgement:
         return await self.log.run(judge, identities)
@@ -45,9 +45,16 @@ class Door:
         rate = Rate(
             limits.rate.burst * CONNECTIONS_PER_USER, limits.rate.per_second * CONNECTIONS_PER_USER
         )
-        bucket = self._buckets.setdefault(user, TokenBucket(rate, clock))
-        self._recent[user] = bucket
-        self._recent.move_to_end(user)
+        return self._bucket(("requests", user), rate, clock)
+
+    def tickets_of(self, user: str, limits: Limits, clock: Monotonic) -> TokenBucket:
+        """The bucket from which `user` takes tickets here: each costs the database a row."""
+        return self._bucket(("tickets", user), limits.rate, clock)
+
+    def _bucket(self, key: tuple[str, str], rate: Rate, clock: Monotonic) -> TokenBucket:
+        bucket = self._buckets.setdefault(key, TokenBucket(rate, clock))
+        self._recent[key] = bucket
+        self._recent.move_to_end(key)
         if len(self._recent) > BUCKETS:
             self._recent.popitem(last=False)
         return bucket

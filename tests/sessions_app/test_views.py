@@ -185,14 +185,38 @@ async def test_the_rate_of_a_user_holds_here_too(tokens: dict[str, str]) -> None
                 told = json.loads(response.content)["error"]["data"]
                 assert told["code"] == "rate_limited"
                 assert 0 < told["retry_after_ms"] <= 100
+                assert response["Retry-After"] == "1"
             return int(response.status_code)
 
-        answers = [await status(call_flow, tokens["ann"], "ping") for _ in range(5)]
-        answers += [await status(tickets, tokens["ann"]) for _ in range(5)]
+        answers = [await status(call_flow, tokens["ann"], "ping") for _ in range(9)]
+        answers += [await status(tickets, tokens["ann"])]
         assert answers == [200] * 10
         assert await status(call_flow, tokens["ann"], "ping") == 429
         assert await status(tickets, tokens["ann"]) == 429
         assert await status(call_flow, tokens["bob"], "ping") == 200
+
+
+@override_settings(RATE={"burst": 2, "per_second": 1})
+async def test_tickets_are_given_more_slowly_than_calls_are_answered(
+    tokens: dict[str, str],
+) -> None:
+    """A user gets tickets at the rate of one connection; then no row is written for one more."""
+    async with serving() as application:
+
+        async def ask(token: str) -> Any:
+            headers = {"Authorization": f"Bearer {token}"}
+            request = AsyncRequestFactory().post("/", headers=headers)
+            scope: Any = request.scope
+            scope["flows"] = application.flows
+            return await tickets(request)
+
+        assert [(await ask(tokens["ann"])).status_code for _ in range(2)] == [200, 200]
+        refused = await ask(tokens["ann"])
+        told = json.loads(refused.content)["error"]["data"]
+        assert (refused.status_code, told["code"]) == (429, "rate_limited")
+        assert 0 < told["retry_after_ms"] <= 1000
+        assert await Ticket.objects.acount() == 2
+        assert (await ask(tokens["bob"])).status_code == 200
 
 
 async def test_no_ticket_while_nothing_can_be_written(tokens: dict[str, str]) -> None:
