@@ -210,6 +210,8 @@ LOGIN_URL = "admin:login"
 #: What is hung around every execution; each is off until asked for, and then costs nothing.
 LOG_FLOWS: bool = env.bool("LOG_FLOWS", default=False)
 METRICS: bool = env.bool("METRICS", default=False)
+#: Who reads /metrics sends it as a bearer token; outside DEBUG there are no metrics without one.
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", default="")
 TRACING: bool = env.bool("TRACING", default=False)
 
 LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO"), readable=DEBUG)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from flows.atoms.actor import actor
@@ -20,3 +21,12 @@ def flows_can_run(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
         hint = "Bind it in the scope that settings.FLOWS_SCOPE makes."
         return [Error(str(error), hint=hint, id="sessions_app.E001")]
     return []
+
+
+@register("security")
+def metrics_are_not_for_everybody(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """Whoever reads the metrics has to show a token."""
+    if settings.DEBUG or not settings.METRICS or settings.METRICS_TOKEN:
+        return []
+    hint = "Set METRICS_TOKEN, and have Prometheus send it as a bearer token."
+    return [Error("METRICS is on, and anybody may read them.", hint=hint, id="sessions_app.E041")]

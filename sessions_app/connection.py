@@ -24,7 +24,7 @@ from sessions_app.ordering import Order, Turn
 from sessions_app.outbox import Outbox, Send
 from sessions_app.protocol import Bad, Error, Request
 from sessions_app.rates import Monotonic, Strikes, TokenBucket
-from sessions_app.tracing import trace
+from sessions_app.tracing import asked_as, trace
 from sessions_app.watches import RequestWatcher, Watches
 
 #: Protocol, section 2: so many bad frames within so many seconds close the socket.
@@ -76,6 +76,8 @@ class Connection:
         self.user = Actor(identity.user)
         self.outbox = Outbox(arrays=arrays)
         self.watches = Watches(self.id, identity.user, hub, self.outbox)
+        #: Frames that came in.
+        self.received = 0
         self.ping_at = 0.0
         self.warned = False
         self._clock = clock
@@ -94,12 +96,35 @@ class Connection:
         self._streams: set[asyncio.Task[Any]] = set()
         self._count = 0
 
+    # -- what it has counted -----------------------------------------------------------------------
+
+    @property
+    def sent(self) -> int:
+        """Frames that went out."""
+        return self.outbox.sent
+
+    @property
+    def delivered(self) -> int:
+        """Events that were put on their way."""
+        return self.watches.delivered
+
+    @property
+    def waiting(self) -> int:
+        """Frames that wait to be sent."""
+        return self.outbox.waiting
+
+    @property
+    def behind(self) -> int:
+        """Sessions in which it is fed from the log."""
+        return self.watches.behind
+
     # -- in ----------------------------------------------------------------------------------------
 
     async def receive(self, text: str) -> None:
         """Take a text frame; returns when the next one may come."""
         if self.outbox.closing:
             return
+        self.received += 1
         self._heard_at = self._clock()
         if len(text if text.isascii() else text.encode()) > self._limits.frame_bytes:
             self.outbox.close(close_codes.FRAME_TOO_LARGE)
@@ -213,6 +238,7 @@ class Connection:
         """Run a flow; the frame that answers, None if none was asked for."""
         self._count += 1
         trace.set(f"{self.id}-{self._count}")
+        asked_as.set(job.request.id)
         try:
             if job.turn is not None:
                 await job.turn.come()

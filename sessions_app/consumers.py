@@ -16,10 +16,14 @@ from sessions_app import __version__, close_codes
 from sessions_app.adapters.wiring import door
 from sessions_app.auth import Identity, WrongOrigin, recognise_handshake
 from sessions_app.connection import Connection
+from sessions_app.counts import counts
 from sessions_app.outbox import Send
 from sessions_app.protocol import SUBPROTOCOL, notification
 
 logger = structlog.get_logger(__name__)
+
+#: The close code of what ended without one (RFC 6455, section 7.1.5).
+ABNORMAL = 1006
 
 Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -39,11 +43,13 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
         self.door = await self.flows.resolve(door)
         await receive()  # websocket.connect
         if self.door.keeper.draining:
+            counts.refused["draining"] += 1
             await self._send_elsewhere(send)
             return
         try:
             identity = await self.door.log.run(recognise_handshake, scope)
         except WrongOrigin as error:
+            counts.refused["wrong_origin"] += 1
             logger.info("handshake_refused", reason=str(error))
             await send({"type": "websocket.close"})  # before it is accepted: HTTP 403
             return
@@ -72,6 +78,7 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
         await send({"type": "websocket.http.response.body", "body": b"draining"})
 
     async def _refuse(self, send: Send, why: close_codes.Close) -> None:
+        counts.refused[why[1]] += 1
         # Accepted first: a browser cannot read the status of a refused handshake.
         await send({"type": "websocket.accept"})
         await send({"type": "websocket.close", "code": why[0], "reason": why[1]})
@@ -91,12 +98,28 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
         connection.outbox.put(await self._welcome(connection, granted))
         connection.open(send)
         self.door.keeper.add(connection)
+        counts.open(connection)
+        who = {"connection": connection.id, "user": identity.user, "node": self.door.hub.node}
+        logger.info("connection_opened", **who)
+        began = clock()
+        code = ABNORMAL
         try:
-            await self._read(connection, receive)
+            code = await self._read(connection, receive)
         finally:
             # Not on any `disconnect`: that is not always sent.
             self.door.keeper.remove(connection)
             await connection.close()
+            code = connection.outbox.verdict or code
+            counts.close(connection, code)
+            logger.info(
+                "connection_closed",
+                **who,
+                code=code,
+                seconds=round(clock() - began, 3),
+                received=connection.received,
+                sent=connection.sent,
+                delivered=connection.delivered,
+            )
 
     async def _welcome(self, connection: Connection, granted: Limits) -> str:
         try:
@@ -114,11 +137,12 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
         }
         return notification("welcome", params)
 
-    async def _read(self, connection: Connection, receive: Receive) -> None:
+    async def _read(self, connection: Connection, receive: Receive) -> int:
+        """Read until the socket is gone; its close code."""
         while True:
             message = await receive()
             if message["type"] == "websocket.disconnect":
-                return
+                return int(message.get("code") or ABNORMAL)
             if (text := message.get("text")) is None:
                 connection.outbox.close(close_codes.BINARY_FRAME)
             else:

@@ -3,20 +3,29 @@
 None of them ever sees or keeps what people write: only names, ids, times and outcomes.
 """
 
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
 from time import perf_counter
 from typing import Any
 
 import structlog
+from msgspec import UNSET
 from opentelemetry import trace as spans
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from flows.atoms.actor import actor
 from flows.engine import Call, Context, Extension, InvalidInput, MissingDependency, Outcome
 from flows.errors import Refused
-from sessions_app.tracing import trace
+from sessions_app.counts import Distribution
+from sessions_app.metrics import add_histogram
+from sessions_app.tracing import asked_as, trace
 
 logger = structlog.get_logger(__name__)
+
+#: Between which the times of flows are told apart, in seconds.
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 
 def outcome_of(error: BaseException | None) -> str:
@@ -55,7 +64,15 @@ class LogExecutions(Extension):
                 actor=await _actor_of(call.ctx),
                 session=_session_of(call.input),
                 trace=trace.get(),
+                request=_asked_as(),
+                # The trace of a message on a socket begins with its connection's id.
+                connection=trace.get().rpartition("-")[0] or None,
             )
+
+
+def _asked_as() -> object:
+    name = asked_as.get()
+    return None if name is UNSET else name
 
 
 async def _actor_of(context: Context[Any]) -> str | None:
@@ -72,20 +89,13 @@ def _session_of(input: object) -> str | None:
     return None if session_id is None else str(session_id)
 
 
-class CountExecutions(Extension):
+class CountExecutions(Extension, Collector):
     """Executions by flow and outcome, and how long they took, for Prometheus."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
-        self._count = Counter(
-            "flow_executions", "Flows that have run.", ("flow", "outcome"), registry=registry
-        )
-        self._seconds = Histogram(
-            "flow_execution_seconds",
-            "How long a flow took, from its input to its close.",
-            ("flow",),
-            buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0),
-            registry=registry,
-        )
+        self._outcomes: Counter[tuple[str, str]] = Counter()
+        self._seconds: dict[str, Distribution] = {}
+        registry.register(self)
 
     async def wrap_exec(self, call: Call, next: Callable[[], Awaitable[Any]]) -> Any:
         """Count when it has ended."""
@@ -97,8 +107,28 @@ class CountExecutions(Extension):
             outcome = outcome_of(error)
             raise
         finally:
-            self._count.labels(call.flow.name, outcome).inc()
-            self._seconds.labels(call.flow.name).observe(perf_counter() - began)
+            name = call.flow.name
+            self._outcomes[name, outcome] += 1
+            if (seconds := self._seconds.get(name)) is None:
+                seconds = self._seconds[name] = Distribution(SECONDS)
+            seconds.add(perf_counter() - began)
+
+    def collect(self) -> Iterator[Metric]:
+        """What has been counted so far."""
+        count = CounterMetricFamily(
+            "flow_executions", "Flows that have run.", labels=["flow", "outcome"]
+        )
+        for labels, value in tuple(self._outcomes.items()):
+            count.add_metric(labels, value)
+        yield count
+        took = HistogramMetricFamily(
+            "flow_execution_seconds",
+            "How long a flow took, from its input to its close.",
+            labels=["flow"],
+        )
+        for name, seconds in tuple(self._seconds.items()):
+            add_histogram(took, [name], [seconds])
+        yield took
 
 
 class TraceExecutions(Extension):

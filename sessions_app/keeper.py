@@ -16,12 +16,16 @@ import structlog
 from flows.errors import Unavailable
 from sessions_app.auth import Identity
 from sessions_app.close_codes import DRAINING, INTERNAL, Close
+from sessions_app.counts import Distribution
 from sessions_app.credentials import Judgement
 
 logger = structlog.get_logger(__name__)
 
 #: How often the keeper looks, in seconds: so fast a revoked credential reaches its sockets.
 LOOK_EVERY = 1.0
+
+#: Between which the event loop's delays are told apart, in seconds.
+DELAYS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 #: How fast clients are asked to come back elsewhere when this process ends, and how much time
 #: they get for it at least and at most, in seconds: the whole stop takes no more than thirty.
@@ -83,6 +87,8 @@ class Keeper:
         self.by_user: Counter[str] = Counter()
         #: Whether this process is about to end; it takes no new connections then.
         self.draining = False
+        #: How much too late the event loop woke this.
+        self.delays = Distribution(DELAYS)
         self._empty = asyncio.Event()
         self._empty.set()
         self._ask = ask
@@ -176,7 +182,9 @@ class Keeper:
     async def _look_forever(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            due = loop.time() + LOOK_EVERY
             await asyncio.sleep(LOOK_EVERY)
+            self.delays.add(max(0.0, loop.time() - due))
             try:
                 await self.look(loop.time())
             except Exception:

@@ -34,6 +34,7 @@ class Outbox:
         "_frames",
         "_news",
         "sending_since",
+        "sent",
     )
 
     def __init__(self, *, arrays: bool) -> None:
@@ -47,11 +48,23 @@ class Outbox:
         self._drained.set()
         #: When the frame that is being sent was handed over, on the loop's clock; None: none is.
         self.sending_since: float | None = None
+        #: How many frames have been handed over.
+        self.sent = 0
 
     @property
     def has_room(self) -> bool:
         """Whether another frame may be put in."""
         return not self.closing and len(self._frames) < MAX_FRAMES and self._bytes < MAX_BYTES
+
+    @property
+    def waiting(self) -> int:
+        """How many frames wait."""
+        return len(self._frames)
+
+    @property
+    def verdict(self) -> int | None:
+        """The code with which this side closes the socket; None where it does not."""
+        return None if self._close is None else self._close[0]
 
     @property
     def closing(self) -> bool:
@@ -109,6 +122,7 @@ class Outbox:
             self.sending_since = loop.time()
             await send({"type": "websocket.send", "text": frame})
             self.sending_since = None
+            self.sent += 1
             if len(self._frames) <= MAX_FRAMES // 2 and self._bytes <= MAX_BYTES // 2:
                 self._drained.set()
 

@@ -31,6 +31,7 @@ from flows.send_message import send_message
 from flows.signal import signal
 from flows.unwatch_sessions import unwatch_sessions
 from flows.watch_sessions import watch_sessions
+from sessions_app.counts import counts
 
 #: The subprotocol; its name holds the major version of the wire.
 SUBPROTOCOL = "sessions.v1.jsonrpc"
@@ -118,6 +119,7 @@ class Error(Struct, frozen=True):
 def error(name: str, message: str, **fields: int | str) -> Error:
     """The error called `name`, with `fields` beside its code."""
     fault = FAULTS[name]
+    counts.errors[name] += 1
     data: dict[str, Any] = {"code": name, **fields, "retry": fault.retry_after_ms is not None}
     if fault.retry_after_ms is not None:
         data.setdefault("retry_after_ms", fault.retry_after_ms)

@@ -6,6 +6,9 @@ from uuid import uuid4
 #: Up to 32 characters; empty outside any message.
 trace: ContextVar[str] = ContextVar("trace", default="")
 
+#: What the client calls the request that is being answered; None where it has no name for it.
+asked_as: ContextVar[object] = ContextVar("asked_as", default=None)
+
 
 def new_trace() -> str:
     """A new id, made the current one."""

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from hmac import compare_digest
 
 import msgspec
 import structlog
@@ -24,7 +25,7 @@ from flows.errors import Unavailable
 from sessions_app.adapters.wiring import Door, door
 from sessions_app.auth import Identity, recognise_cookie, recognise_token
 from sessions_app.execute import execute
-from sessions_app.gauges import gauges
+from sessions_app.metrics import metrics_of
 from sessions_app.models import User
 from sessions_app.protocol import CONNECTION_ONLY, PUBLIC, Error, decode_params, error, error_of
 from sessions_app.scope import make_scope, scope_of
@@ -104,11 +105,18 @@ async def ready(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 async def metrics(request: HttpRequest) -> HttpResponse:
-    """`GET /metrics`: what has been counted, for Prometheus; not there unless METRICS is on."""
+    """`GET /metrics`: what has been counted, for Prometheus; not there unless METRICS is on.
+
+    Where there is a METRICS_TOKEN, it is for those who send it.
+    """
     if not settings.METRICS:
         raise Http404
+    if settings.METRICS_TOKEN:
+        sent = request.headers.get("authorization", "").encode()
+        if not compare_digest(sent, f"Bearer {settings.METRICS_TOKEN}".encode()):
+            return _refuse(error("unauthenticated", "Send the token for metrics"))
     async with _process_scope(request) as flows:
-        now = gauges(await flows.resolve(door))
+        now = metrics_of(await flows.resolve(door))
     return HttpResponse(generate_latest() + now, content_type=CONTENT_TYPE_LATEST)
 
 

@@ -13,6 +13,7 @@ from flows.events import Event
 from sessions_app.adapters.feed import Entry, Feed
 from sessions_app.adapters.hub import Hub
 from sessions_app.close_codes import INTERNAL
+from sessions_app.counts import counts
 from sessions_app.outbox import Outbox
 from sessions_app.protocol import notification
 
@@ -67,6 +68,7 @@ class Cursor:
             self._lag(entry.event.seq)
             return False
         self.watches.outbox.put(entry.frame_for(self.user))
+        self.watches.delivered += 1
         self.position = entry.event.seq
         return True
 
@@ -74,6 +76,7 @@ class Cursor:
         # A replay is not live yet, so that it cannot lag.
         if not self.replaying and not self.lagging:
             self.lagging = True
+            counts.lagged += 1
             params = {"session_id": self.feed.session_id, "behind": seq - self.position}
             self.watches.outbox.put(notification("lagging", params))
 
@@ -111,6 +114,8 @@ class Watches:
         self.cursors: dict[UUID, Cursor] = {}
         #: The sessions that requests under way have registered.
         self.registered: Counter[UUID] = Counter()
+        #: How many events were put into the outbox.
+        self.delivered = 0
         self._user = user
         # Keys of writes that are not answered yet: a result comes before the connection's own
         # event of it, so such an event waits.
@@ -140,6 +145,11 @@ class Watches:
             and event.key in self._unanswered
             and event.actor == self._user
         )
+
+    @property
+    def behind(self) -> int:
+        """How many cursors are fed from the log."""
+        return len(self._behind)
 
     # -- cursors -------------------------------------------------------------------------------
 

@@ -96,6 +96,8 @@ class Hub:
     def __init__(self, log: Log, layer: Layer | None, *, pace: Pace = Pace()) -> None:  # noqa: B008
         self.node = uuid4().hex[:12]
         self.feeds: dict[UUID, Feed] = {}
+        #: How many feeds were read again, and messages of the doorbell sent and understood.
+        self.repairs = self.rung = self.heard = 0
         self._log = log
         self._layer = layer
         self._pace = pace
@@ -244,6 +246,7 @@ class Hub:
     def _repair_soon(self, feed: Feed, delay: float) -> None:
         if not feed.repairing and not self._closed:
             feed.repairing = True
+            self.repairs += 1
             self._spawn(self._repair(feed, delay))
 
     async def _repair(self, feed: Feed, delay: float) -> None:
@@ -369,9 +372,9 @@ class Hub:
             notes, self._notes = self._notes, []
             for session_id, events in ring.items():
                 message = self._doorbell(session_id, events)
-                await self._try(layer.group_send, group_of(session_id), message)
+                self.rung += await self._try(layer.group_send, group_of(session_id), message)
             for session_id, message in notes:
-                await self._try(layer.group_send, group_of(session_id), message)
+                self.rung += await self._try(layer.group_send, group_of(session_id), message)
             if not self._ring and not self._notes:
                 self._rung.set()
 
@@ -406,6 +409,7 @@ class Hub:
     def _hear(self, message: dict[str, Any]) -> None:
         if message.get("node") == self.node:
             return
+        self.heard += 1
         session_id = UUID(message["session_id"])
         if "note" in message:
             self._tell(session_id, message["note"], message["origin"])

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from threading import Lock
+from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
 
 from django.db import Error, connections
@@ -21,6 +22,7 @@ from sessions_app.adapters.threads import (
     unavailable,
     was_lost,
 )
+from sessions_app.counts import Distribution
 
 T = TypeVar("T")
 
@@ -32,6 +34,10 @@ MOST_WRITES = 256
 #: How often a write is tried: with its batch, alone, and alone once more, for one that meets a key
 #: which another node commits at the same time.
 ATTEMPTS = 3
+
+#: Between which the times of transactions, in seconds, and their sizes are told apart.
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, MOST_WRITES)
 
 #: SQLSTATE of transactions that PostgreSQL gave up in favour of another one.
 GIVEN_UP = frozenset({"40001", "40P01"})
@@ -56,6 +62,10 @@ class Lane:
         announce: Callable[[Sequence[Event]], None],
         waiting: int,
     ) -> None:
+        self.name = name
+        #: How long committed transactions took, and how many writes were in them.
+        self.seconds = Distribution(SECONDS)
+        self.sizes = Distribution(SIZES)
         self._using = using
         self._transact = transact
         self._announce = announce
@@ -67,6 +77,11 @@ class Lane:
         self._lock = Lock()
         self._started = False
         self._stopped = False
+
+    @property
+    def depth(self) -> int:
+        """How many writes wait."""
+        return self._queue.qsize()
 
     def submit(self, write: Write[T]) -> "asyncio.Future[T]":
         """Have `write` committed with what else is waiting; to be called in an event loop.
@@ -128,10 +143,13 @@ class Lane:
         connection = connections[self._using]
         connection.queries_log.clear()
         before = connection.connection
+        began = perf_counter()
         try:
             settled = self._transact([each.write for each in batch])
         except Exception as error:  # noqa: BLE001 - it is raised where the callers wait
             return self._try_again(batch, attempts - 1, error, before)
+        self.seconds.add(perf_counter() - began)
+        self.sizes.add(len(batch))
         self._outage.is_over()
         self._answer(batch, settled)
         return True

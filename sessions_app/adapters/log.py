@@ -73,7 +73,8 @@ class DjangoSessions:
         self._epoch: tuple[str, datetime] | None = None
         if lanes is None:
             lanes = SQLITE_LANES if connections[using].vendor == "sqlite" else POSTGRES_LANES
-        self._lanes = [
+        #: What writes; their numbers are for whoever measures.
+        self.lanes = [
             Lane(
                 f"lane-{index}",
                 using=using,
@@ -85,9 +86,14 @@ class DjangoSessions:
         ]
         self._readers = Threads("reader", using=using, count=readers, waiting=waiting)
 
+    @property
+    def reads(self) -> int:
+        """How many reads wait for a thread."""
+        return self._readers.depth
+
     async def close(self) -> None:
         """Refuse new work with Unavailable, finish what waits, end the threads. Idempotent."""
-        working: list[Lane | Threads] = [*self._lanes, self._readers]
+        working: list[Lane | Threads] = [*self.lanes, self._readers]
         for each in working:
             each.stop()
         for each in working:
@@ -112,7 +118,7 @@ class DjangoSessions:
 
     def _lane(self, session_id: UUID) -> Lane:
         # The low bits of an id are random; its high ones are the time.
-        return self._lanes[session_id.int % len(self._lanes)]
+        return self.lanes[session_id.int % len(self.lanes)]
 
     # -- reading
 

@@ -138,6 +138,11 @@ class Threads:
         self._started = False
         self._stopped = False
 
+    @property
+    def depth(self) -> int:
+        """How many units wait."""
+        return self._queue.qsize()
+
     async def run(self, unit: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """What `unit` returns, run in one of the threads, in a copy of the caller's context.
 
