@@ -36,10 +36,7 @@ LIBRARY_DECIDES: dict[tuple[str, str], Instead] = {
 }
 
 #: What waits for a feature.
-LATER: dict[tuple[str, str], str] = {
-    ("uvicorn", "http-schema-post"): "there is no /api/schema/ yet",
-    ("daphne", "http-schema-post"): "there is no /api/schema/ yet",
-}
+LATER: dict[tuple[str, str], str] = {}
 
 
 def _params() -> list[Any]:

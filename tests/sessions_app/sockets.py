@@ -13,6 +13,7 @@ from project.application import Application
 from sessions_app.models import User
 from sessions_app.routing import websocket
 from sessions_app.tokens import issue_token
+from tests.validation import mistakes
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -62,6 +63,7 @@ class Client:
         self.accepted: dict[str, Any] = {}
         self.welcome: dict[str, Any] = {}
         self._count = 0
+        self._methods: dict[int, str] = {}
         self._frames: list[dict[str, Any]] = []
 
     async def handshake(self) -> dict[str, Any]:
@@ -102,7 +104,7 @@ class Client:
         """The next frame, decoded."""
         message = await self.message()
         assert message["type"] == "websocket.send", message
-        return json.loads(message["text"])
+        return kept(json.loads(message["text"]))
 
     async def frames(self, count: int) -> list[Any]:
         """The next frames."""
@@ -118,6 +120,7 @@ class Client:
     async def call(self, method: str, **params: object) -> Any:
         """A request's reply; what comes before it is kept for `frame`."""
         self._count += 1
+        self._methods[self._count] = method
         await self.send(request(self._count, method, params))
         return await self.reply(self._count)
 
@@ -125,7 +128,14 @@ class Client:
         """The result or the error of a request; notifications before it are dropped."""
         while "id" not in (frame := await self.frame()) or frame["id"] != id_:
             continue
+        kept(frame, self._methods.get(id_))
         return frame.get("result", frame.get("error"))
+
+
+def kept(frame: Any, method: str | None = None) -> Any:
+    """The same frame, which is as the contract says."""
+    assert mistakes(frame, method) == [], frame
+    return frame
 
 
 def request(id_: object, method: str, params: dict[str, object]) -> dict[str, object]:
