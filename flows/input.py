@@ -30,6 +30,9 @@ Search: TypeAlias = Annotated[str, Meta(max_length=200, pattern=STORABLE)]
 SignalName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, pattern=STORABLE)]
 UserName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=150, pattern=STORABLE)]
 Key: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, pattern=STORABLE)]
+#: As `welcome` tells them.
+ConnectionId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=32, pattern=STORABLE)]
+NodeName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=32, pattern=STORABLE)]
 
 #: A seq of an event that exists: 1, 2, 3, …
 Seq: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_INT)]

@@ -9,7 +9,7 @@ from flows.atoms.announcer import announcer
 from flows.atoms.sessions import sessions
 from flows.atoms.watcher import watcher
 from flows.engine import Scope
-from sessions_app.adapters.wiring import door
+from sessions_app.adapters.wiring import door, heartbeat
 from sessions_app.protocol import PUBLIC
 from sessions_app.scope import make_scope
 
@@ -27,6 +27,8 @@ class Application:
         self._doors = {"http": http, "websocket": websocket}
         self._flows: Scope | None = None
         self._opening = asyncio.Lock()
+        #: Ends the process, where the server can: after it was asked to drain, and has.
+        self.end: Callable[[], None] = lambda: None
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Serve one connection, or the lifespan."""
@@ -52,6 +54,7 @@ class Application:
             flows.check(PUBLIC.values(), provided=(actor, watcher))
             await flows.resolve(sessions)
             await flows.resolve(announcer)
+            (await flows.resolve(heartbeat)).end = lambda: self.end()
         except BaseException:
             await flows.close()
             raise

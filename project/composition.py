@@ -7,10 +7,16 @@ from django.conf import settings
 
 from flows.atoms.announcer import announcer
 from flows.atoms.audit import audit
+from flows.atoms.connections import connections
 from flows.atoms.limits import Limits, Rate, limits
 from flows.atoms.sessions import sessions
 from flows.engine import Extension, Scope, preset
-from sessions_app.adapters.wiring import hub_announcer, stored_acts, stored_sessions
+from sessions_app.adapters.wiring import (
+    hub_announcer,
+    stored_acts,
+    stored_connections,
+    stored_sessions,
+)
 from sessions_app.extensions import CountExecutions, LogExecutions, TraceExecutions
 
 
@@ -24,6 +30,7 @@ def make_scope(*more: Extension) -> Scope:
             preset(sessions, stored_sessions),
             preset(announcer, hub_announcer),
             preset(audit, stored_acts),
+            preset(connections, stored_connections),
             preset(limits, Limits(**settings.LIMITS, rate=Rate(**settings.RATE))),
         ],
         extensions=[*more, *extensions()],

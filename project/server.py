@@ -69,6 +69,17 @@ class Protocol(WebSocketsSansIOProtocol):
 class Server(uvicorn.Server):
     """uvicorn, which closes sockets before replies in flight are out: so they are drained first."""
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve; who asks this process to drain has it end, too."""
+        from project.asgi import application
+
+        application.end = self.end
+        await super().startup(sockets)
+
+    def end(self) -> None:
+        """Stop as on a SIGTERM."""
+        self.should_exit = True
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no new connections, drain, and then stop as uvicorn does."""
         from project.asgi import application

@@ -81,7 +81,7 @@ class Connection:
         self.ping_at = 0.0
         self.warned = False
         self._clock = clock
-        self._heard_at = clock()
+        self.opened_at = self.heard_at = clock()
         self._flows = flows
         self._methods = methods
         self._limits = limits
@@ -125,7 +125,7 @@ class Connection:
         if self.outbox.closing:
             return
         self.received += 1
-        self._heard_at = self._clock()
+        self.heard_at = self._clock()
         if len(text if text.isascii() else text.encode()) > self._limits.frame_bytes:
             self.outbox.close(close_codes.FRAME_TOO_LARGE)
             return
@@ -277,6 +277,23 @@ class Connection:
         self.outbox.put(protocol.notification("item", {"id": id_, "item": item}))
         await self.outbox.room()
 
+    # -- what others may know ----------------------------------------------------------------------
+
+    @property
+    def watching(self) -> int:
+        """How many sessions it watches."""
+        return len(self.watches.cursors)
+
+    @property
+    def observing(self) -> int:
+        """How many of them it observes, as staff."""
+        return len(self.watches.observed)
+
+    @property
+    def lag(self) -> int:
+        """How many events it is behind, at most, in one of them."""
+        return self.watches.lag
+
     # -- out ---------------------------------------------------------------------------------------
 
     def open(self, send: Send) -> None:
@@ -303,7 +320,7 @@ class Connection:
         sending = self.outbox.sending_since
         if sending is not None and now - sending > NOT_READING_SECONDS:
             self._abandon(close_codes.NOT_READING)
-        elif not self.watches.cursors and now - self._heard_at > IDLE_SECONDS:
+        elif not self.watches.cursors and now - self.heard_at > IDLE_SECONDS:
             self.outbox.close(close_codes.IDLE)
 
     def ping(self) -> None:

@@ -44,11 +44,31 @@ BATCH_PAUSE = 0.05
 class Kept(Protocol):
     """A connection, as far as the keeper is concerned."""
 
+    #: As `welcome` told it.
+    id: str
     identity: Identity
+    #: When it was opened and when its client last sent something, on the loop's clock.
+    opened_at: float
+    heard_at: float
     #: When it is to be told the heads next, on the loop's clock.
     ping_at: float
     #: Whether it was told that its login is about to expire.
     warned: bool
+
+    @property
+    def watching(self) -> int:
+        """How many sessions it watches."""
+        ...
+
+    @property
+    def observing(self) -> int:
+        """How many of them it observes, as staff."""
+        ...
+
+    @property
+    def lag(self) -> int:
+        """How many events it is behind, at most, in one of them."""
+        ...
 
     def look(self, now: float) -> None:
         """Close it if its peer is dead or idle."""

@@ -163,6 +163,63 @@ class Log(models.Model):
         return self.epoch
 
 
+class Node(models.Model):
+    """A process that serves. It says every few seconds that it is there; who does not is gone."""
+
+    name = models.CharField(primary_key=True, max_length=32)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    started = models.DateTimeField()
+    #: By the database's clock, and what the node's own said at that moment.
+    last_seen = models.DateTimeField()
+    clock = models.DateTimeField()
+    draining = models.BooleanField(default=False)
+
+    class Meta:
+        default_permissions = ("view",)
+        permissions = (("drain_node", "Can send the clients of a node elsewhere and end it"),)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.host}, {self.pid})"
+
+
+class Connection(models.Model):
+    """An open WebSocket, as its node has said within the last seconds."""
+
+    id = models.CharField(primary_key=True, max_length=32)
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="connections")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="connections")
+    since = models.DateTimeField()
+    #: When its client last sent something, to the minute.
+    last_seen = models.DateTimeField()
+    watching = models.PositiveIntegerField(default=0)
+    observing = models.PositiveIntegerField(default=0)
+    #: How many events it is behind, at most, in what it watches.
+    lag = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.id} of {self.user}"
+
+
+class Instruction(models.Model):
+    """What all nodes are asked; each does what concerns it, once. It goes after a few minutes."""
+
+    #: A user or a connection, whose sockets are to be closed; or a node, which is to drain.
+    subject = models.CharField(max_length=10, choices=_choices(("user", "connection", "node")))
+    target = models.CharField(max_length=150)
+    reconnect = models.BooleanField(default=False)
+    at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.target}"
+
+
 class AccessToken(models.Model):
     """A bearer token, stored as its SHA-256: it can be checked and revoked, never shown again."""
 

@@ -10,6 +10,7 @@ PERMISSIONS: dict[Right, str] = {
     Right.VIEW: "sessions_app.view_session",
     Right.READ: "sessions_app.read_session",
     Right.ACT: "sessions_app.moderate_session",
+    Right.DRAIN: "sessions_app.drain_node",
 }
 
 

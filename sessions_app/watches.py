@@ -112,6 +112,8 @@ class Watches:
         self.outbox = outbox
         self.hub = hub
         self.cursors: dict[UUID, Cursor] = {}
+        #: The sessions that are watched as staff.
+        self.observed: set[UUID] = set()
         #: The sessions that requests under way have registered.
         self.registered: Counter[UUID] = Counter()
         #: How many events were put into the outbox.
@@ -177,6 +179,12 @@ class Watches:
     def heads(self) -> dict[str, int]:
         """The heads of all that is watched, as far as this process knows."""
         return {str(id_): each.feed.known_head for id_, each in self.cursors.items()}
+
+    @property
+    def lag(self) -> int:
+        """How many events it is behind, at most, in one of them."""
+        behind = (each.feed.known_head - each.position for each in self._behind)
+        return max(behind, default=0)
 
     def close(self) -> None:
         """Forget all."""

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from flows.actor import Actor, Right
 from flows.atoms.audit import Act
 from flows.atoms.clock import Clock
+from flows.atoms.connections import Connected, NodeStatus
 from flows.atoms.ids import uuid7
 from flows.atoms.sessions import (
     Begin,
@@ -318,6 +319,65 @@ class FakeAudit:
     async def record(self, act: Act) -> None:
         if not self.available:
             raise Unavailable
+        self.acts.append(act)
+
+
+class FakeConnections:
+    """The port `Connections`: what a test says is connected, and what was asked."""
+
+    def __init__(self, users: Iterable[str] = USERS) -> None:
+        self.users = set(users)
+        self.connected: list[Connected] = []
+        self.there: list[NodeStatus] = []
+        #: What nodes were asked, in order: the subject, its name, whether to reconnect.
+        self.asked: list[tuple[str, str, bool]] = []
+        self.acts: list[Act] = []
+        self.available = True
+
+    async def find(
+        self, *, user: str | None, node: str | None, after: str | None, limit: int
+    ) -> list[Connected]:
+        self._begin()
+        found = [
+            each
+            for each in self.connected
+            if user in (None, each.user)
+            and node in (None, each.node)
+            and (after is None or each.connection > after)
+        ]
+        return sorted(found, key=lambda each: each.connection)[:limit]
+
+    async def nodes(self) -> list[NodeStatus]:
+        self._begin()
+        return sorted(self.there, key=lambda each: each.node)
+
+    async def close_user(self, user: str, *, reconnect: bool, act: Act) -> int | None:
+        self._begin()
+        if user not in self.users:
+            return None
+        self._ask("user", user, act, reconnect=reconnect)
+        return sum(each.user == user for each in self.connected)
+
+    async def close(self, connection: str, *, reconnect: bool, act: Act) -> bool:
+        self._begin()
+        if connection not in {each.connection for each in self.connected}:
+            return False
+        self._ask("connection", connection, act, reconnect=reconnect)
+        return True
+
+    async def drain(self, node: str, *, act: Act) -> bool:
+        self._begin()
+        if node not in {each.node for each in self.there}:
+            return False
+        self._ask("node", node, act)
+        return True
+
+    def _begin(self) -> None:
+        if not self.available:
+            raise Unavailable
+
+    def _ask(self, subject: str, name: str, act: Act, *, reconnect: bool = False) -> None:
+        self.asked.append((subject, name, reconnect))
         self.acts.append(act)
 
 

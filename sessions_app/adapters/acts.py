@@ -9,7 +9,12 @@ from django.db.models import Model
 from flows.atoms.audit import Act, Subject
 from sessions_app import models
 
-MODELS: dict[Subject, type[Model]] = {"session": models.Session, "user": models.User}
+MODELS: dict[Subject, type[Model]] = {
+    "session": models.Session,
+    "user": models.User,
+    "connection": models.Connection,
+    "node": models.Node,
+}
 
 #: As long as Django's column.
 NAME_LENGTH = 200
@@ -28,20 +33,20 @@ def keep_acts(acts: Sequence[Act], *, using: str) -> None:
 
 
 def _entry(act: Act, user_id: int, using: str) -> LogEntry:
-    contents = ContentType.objects.db_manager(using)
+    subject = _subject(act, using)
     return LogEntry(
         user_id=user_id,
-        content_type=contents.get_for_model(MODELS[act.kind]),
-        object_id=act.id,
-        object_repr=_name(act, using)[:NAME_LENGTH],
+        content_type=ContentType.objects.db_manager(using).get_for_model(MODELS[act.kind]),
+        object_id=act.id if subject is None else str(subject.pk),
+        object_repr=(act.id if subject is None else str(subject))[:NAME_LENGTH],
         action_flag=CHANGE,
         change_message=f"{act.done}: {act.reason}" if act.reason else act.done,
     )
 
 
-def _name(act: Act, using: str) -> str:
-    """What the subject is called, as long as it is there."""
-    if act.kind != "session":
-        return act.id
-    session = models.Session.objects.using(using).filter(pk=act.id).first()
-    return act.id if session is None else str(session)
+def _subject(act: Act, using: str) -> Model | None:
+    """What it was done to, if it is still there."""
+    model = MODELS[act.kind]
+    name = "username" if act.kind == "user" else "pk"
+    found: Model | None = model.objects.using(using).filter(**{name: act.id}).first()  # type: ignore[attr-defined]
+    return found

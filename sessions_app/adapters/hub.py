@@ -90,6 +90,14 @@ def group_of(session_id: UUID) -> str:
     return f"session.{session_id}"
 
 
+#: The channel-layer group of all nodes.
+NODES = "nodes"
+
+
+def ignore() -> None:
+    """Do nothing, as a process that is no node."""
+
+
 class Hub:
     """Feeds by session, the doorbell, and the check that makes the doorbell dispensable."""
 
@@ -106,7 +114,8 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ring: dict[UUID, list[Event]] = {}
         self._ring_size = 0
-        self._notes: list[tuple[UUID, dict[str, Any]]] = []
+        self._notes: list[tuple[str, dict[str, Any]]] = []
+        self._on_asked: Callable[[], None] = ignore
         self._ringing = asyncio.Event()
         self._rung = asyncio.Event()
         self._rung.set()
@@ -177,13 +186,26 @@ class Hub:
         self._tell(session_id, frame, origin)
         if self._layer is not None and len(self._notes) < RING:
             message = {"type": "doorbell", "node": self.node, "note": frame, "origin": origin}
-            self._notes.append((session_id, {**message, "session_id": str(session_id)}))
+            message["session_id"] = str(session_id)
+            self._notes.append((group_of(session_id), message))
             self._wake_ringer()
 
     def _tell(self, session_id: UUID, frame: str, origin: str | None) -> None:
         if feed := self.feeds.get(session_id):
             for reader in tuple(feed.readers):
                 reader.note(frame, origin=origin)
+
+    def attend(self, on_asked: Callable[[], None]) -> None:
+        """From now on, have this process told when nodes are asked something."""
+        self._on_asked = on_asked
+        self._spawn(self._join_nodes())
+
+    def asked(self) -> None:
+        """Nodes are asked something: tell them, this one included."""
+        self._on_asked()
+        if self._layer is not None and len(self._notes) < RING:
+            self._notes.append((NODES, {"type": "doorbell", "node": self.node, "asked": True}))
+            self._wake_ringer()
 
     # -- watching --------------------------------------------------------------------------------
 
@@ -316,7 +338,7 @@ class Hub:
     def _announce(self, session_id: UUID, users: frozenset[str]) -> None:
         if self._layer is not None and len(self._notes) < RING:
             message = {"type": "doorbell", "node": self.node, "session_id": str(session_id)}
-            self._notes.append((session_id, {**message, "here": sorted(users)}))
+            self._notes.append((group_of(session_id), {**message, "here": sorted(users)}))
             self._wake_ringer()
 
     @staticmethod
@@ -328,7 +350,16 @@ class Hub:
     async def _rejoin_forever(self) -> None:
         while True:
             await asyncio.sleep(self._pace.rejoin_every)
-            await self._join(list(self.feeds))
+            await self._join_all()
+
+    async def _join_all(self) -> None:
+        await self._join_nodes()
+        await self._join(list(self.feeds))
+
+    async def _join_nodes(self) -> None:
+        attends = self._on_asked is not ignore
+        if attends and self._layer is not None and self._channel is not None:
+            await self._try(self._layer.group_add, NODES, self._channel)
 
     async def _join(self, session_ids: Sequence[UUID]) -> None:
         for session_id in session_ids:
@@ -373,8 +404,8 @@ class Hub:
             for session_id, events in ring.items():
                 message = self._doorbell(session_id, events)
                 self.rung += await self._try(layer.group_send, group_of(session_id), message)
-            for session_id, message in notes:
-                self.rung += await self._try(layer.group_send, group_of(session_id), message)
+            for group, message in notes:
+                self.rung += await self._try(layer.group_send, group, message)
             if not self._ring and not self._notes:
                 self._rung.set()
 
@@ -393,7 +424,7 @@ class Hub:
             try:
                 if self._channel is None:
                     self._channel = await layer.new_channel()
-                    await self._join(list(self.feeds))
+                    await self._join_all()
                 # The same one for ever: nobody would empty one that was left.
                 message = await layer.receive(self._channel)
             except Exception as error:  # noqa: BLE001
@@ -410,6 +441,9 @@ class Hub:
         if message.get("node") == self.node:
             return
         self.heard += 1
+        if "asked" in message:
+            self._on_asked()
+            return
         session_id = UUID(message["session_id"])
         if "note" in message:
             self._tell(session_id, message["note"], message["origin"])

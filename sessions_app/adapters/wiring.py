@@ -6,17 +6,21 @@ from weakref import WeakValueDictionary
 
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS
 
 from flows.atoms.announcer import Announcer
 from flows.atoms.audit import Audit
 from flows.atoms.clock import Clock, clock
+from flows.atoms.connections import Connections
 from flows.atoms.limits import Limits, Rate
 from flows.atoms.sessions import Sessions
 from flows.engine import atom, need
+from sessions_app.adapters.connections import StoredConnections
 from sessions_app.adapters.hub import Hub
 from sessions_app.adapters.log import DjangoSessions
 from sessions_app.auth import Identity
 from sessions_app.credentials import Judgement, judge
+from sessions_app.heartbeat import Heartbeat
 from sessions_app.keeper import Keeper
 from sessions_app.rates import Monotonic, TokenBucket
 
@@ -89,6 +93,28 @@ def stored_sessions(*, door: Door = need(door)) -> Sessions:
 def stored_acts(*, door: Door = need(door)) -> Audit:
     """The port `audit`, as the database has it."""
     return door.log
+
+
+@atom
+async def heartbeat(
+    *, door: Door = need(door), clock: Clock = need(clock)
+) -> AsyncIterator[Heartbeat]:
+    """What says that this process is there: only of one that serves, not of every command."""
+    beat = Heartbeat(
+        door.log.run, door.keeper, node=door.hub.node, using=DEFAULT_DB_ALIAS, clock=clock
+    )
+    await beat.start()
+    door.hub.attend(beat.ring)
+    try:
+        yield beat
+    finally:
+        await beat.stop()
+
+
+@atom
+def stored_connections(*, door: Door = need(door)) -> Connections:
+    """The port `connections`, as the database has them."""
+    return StoredConnections(door.log.run, using=DEFAULT_DB_ALIAS, on_asked=door.hub.asked)
 
 
 @atom

@@ -131,10 +131,12 @@ def _refuse(session: Session) -> Iterable[Body]:
 async def test_on_its_own(audit: Audit, acts: Acts) -> None:
     """An act that writes nothing else is kept all the same."""
     await audit.record(act(done="Observed", reason="A complaint"))
-    await audit.record(act(done="Looked", kind="user", id="ann"))
+    await audit.record(act(done="Disconnected", kind="connection", id="c1"))
+    await audit.record(act(done="Drained", kind="node", id="n1"))
     assert [
         ("bob", "session", str(ID), "Observed: A complaint"),
-        ("bob", "user", "ann", "Looked"),
+        ("bob", "connection", "c1", "Disconnected"),
+        ("bob", "node", "n1", "Drained"),
     ] == await acts()
 
 

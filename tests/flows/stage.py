@@ -14,7 +14,9 @@ from msgspec.structs import replace
 from flows.actor import SYSTEM, Actor
 from flows.atoms.actor import actor
 from flows.atoms.announcer import announcer
+from flows.atoms.audit import audit
 from flows.atoms.clock import Clock, clock
+from flows.atoms.connections import connections
 from flows.atoms.ids import NewId, new_id
 from flows.atoms.limits import Limits, limits
 from flows.atoms.sessions import Committed, Created, sessions
@@ -25,7 +27,15 @@ from flows.errors import Forbidden, KeyConflict, Refused, SessionNotFound
 from flows.events import Body, Event, ParticipantRemoved, SessionEnded
 from flows.input import Mutation, SessionMutation
 from flows.session import Session
-from tests.fakes import FakeAnnouncer, FakeSessions, FakeWatcher, FixedClock, FixedIds
+from tests.fakes import (
+    FakeAnnouncer,
+    FakeAudit,
+    FakeConnections,
+    FakeSessions,
+    FakeWatcher,
+    FixedClock,
+    FixedIds,
+)
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
@@ -52,6 +62,8 @@ class Stage:
         self.sessions = FakeSessions(clock=self.clock)
         self.announcer = FakeAnnouncer()
         self.watcher = FakeWatcher()
+        self.audit = FakeAudit()
+        self.connections = FakeConnections()
         #: What the log and the connection were asked, in order.
         self.calls = self.watcher.calls = self.sessions.calls
         now: Clock = self.clock
@@ -60,6 +72,8 @@ class Stage:
             presets=[
                 preset(sessions, self.sessions),
                 preset(announcer, self.announcer),
+                preset(audit, self.audit),
+                preset(connections, self.connections),
                 preset(clock, now),
                 preset(new_id, make),
                 preset(limits, granted),
@@ -124,7 +138,9 @@ class Stage:
         told = list(self.announcer.told)
         watcher = self.watcher
         followed = (set(watcher.watching), list(watcher.follows), list(watcher.forgotten))
-        return self.sessions.dump(), told, followed
+        asked = list(self.connections.asked)
+        acts = [*self.audit.acts, *self.connections.acts]
+        return self.sessions.dump(), told, followed, asked, acts
 
     async def refused(
         self,

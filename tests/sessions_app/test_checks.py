@@ -48,7 +48,7 @@ def drawn(*args: str) -> str:
 
 def test_the_graph_is_drawn_as_text_and_as_mermaid() -> None:
     """Each flow is drawn with what it needs; one may ask for some of them only."""
-    assert "rename_session (flow) -> sessions, actor\n" in drawn()
+    assert "rename_session (flow) -> sessions, actor, reason\n" in drawn()
     assert drawn("ping") == "ping (flow)\n"
     mermaid = drawn("rename_session", "--mermaid")
     assert mermaid.startswith("flowchart LR\n")

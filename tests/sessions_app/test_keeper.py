@@ -282,8 +282,10 @@ class Busy:
     """A connection that is not finished before so many others are about to be."""
 
     def __init__(self, begun: list[Close], together: int, over: asyncio.Event) -> None:
+        self.id = "c1"
         self.identity = Identity("ann", 1)
-        self.ping_at = 0.0
+        self.opened_at = self.heard_at = self.ping_at = 0.0
+        self.watching = self.observing = self.lag = 0
         self.warned = False
         self._begun = begun
         self._together = together
