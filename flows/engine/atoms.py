@@ -11,7 +11,7 @@ from flows.engine.errors import Closed, worst
 from flows.engine.execution import build
 from flows.engine.nodes import CLOSED, Atom, Node, is_atom
 from flows.engine.presets import Given
-from flows.engine.waiting import CURRENT, until_done, until_made
+from flows.engine.waiting import mark, telling, until_done, until_made
 
 if TYPE_CHECKING:
     from flows.engine.scope import Scope
@@ -64,10 +64,11 @@ class Atoms:
         self._making[atom] = task, maker
         return task, maker
 
+    @telling("maker")
     async def _make(
         self, atom: Atom[Any], maker: Context[Any], ambient: contextvars.Context
     ) -> None:
-        CURRENT.set(maker)
+        mark(maker)
         plan = self._scope.plans.of(atom)
         acquired: list[Undo] = []
         try:

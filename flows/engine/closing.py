@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from flows.engine.errors import Abandoned, InvalidDefinition, worst
 from flows.engine.extension import Outcome
 from flows.engine.nodes import CLOSING
-from flows.engine.waiting import CURRENT, until, until_done
+from flows.engine.waiting import MARKED, until, until_done
 
 if TYPE_CHECKING:
     from flows.engine.context import Context
@@ -129,7 +129,7 @@ class Work(Generic[T]):
         self._spawned[self] = None
         # What spawned it does not wait for it, so it starts as nobody's part.
         ambient = contextvars.copy_context()
-        ambient.run(CURRENT.set, None)
+        ambient.run(MARKED.set, ())
         self._task = asyncio.get_running_loop().create_task(coroutine, context=ambient)
         self._task.add_done_callback(self._ended)
 

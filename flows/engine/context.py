@@ -1,16 +1,14 @@
 """A context: one request's or one execution's lifetime."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
-from contextvars import Token
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, TypeVar, overload
 
 from msgspec import Struct
 
 from flows.engine.closing import ENDED, OnClose, Rest, Undo, Work, release, runs_in, settle
 from flows.engine.errors import Closed, worst
-from flows.engine.execution import perform
 from flows.engine.nodes import (
     CLOSED,
     CLOSING,
@@ -26,7 +24,7 @@ from flows.engine.nodes import (
 )  # fmt: skip
 from flows.engine.parsing import Unparsed
 from flows.engine.streams import Stream
-from flows.engine.waiting import CURRENT, refuse_from_within
+from flows.engine.waiting import mark, refuse_from_within, telling
 
 if TYPE_CHECKING:
     from flows.engine.scope import Scope
@@ -43,7 +41,7 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
     """One request's lifetime (a boundary), or one execution's. The engine's own from `scope` on."""
 
     input: InputT
-    parent: "Context[Any] | None"
+    above: "Context[Any] | None"
     scope: "Scope"
     #: The boundary of an execution; None for a boundary.
     boundary: "Context[Any] | None" = None
@@ -57,8 +55,7 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
     #: Resources by node; while one is being made, its maker by its plan.
     values: dict[Any, Any] | None = None
     ledger: list[Undo] | None = None
-    #: What the running code belonged to before this, and what atom this makes, if any.
-    outer: "Token[Context[Any] | None] | None" = None
+    #: What atom this makes, if any.
     makes: Node | None = None
     rest: Rest | None = None
 
@@ -69,6 +66,14 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
     def name(self) -> str:
         """The flow's name, unless the execution was given another; a boundary is a `context`."""
         return self.called or (self.flow.name if self.flow is not None else "context")
+
+    @property
+    def parent(self) -> "Context[Any] | None":
+        """What it is in: an execution, or a boundary, which has a parent if it is nested."""
+        if self.boundary is not None:
+            # Who reaches for what is around may close it, also by a task of its own.
+            mark(self)
+        return self.above
 
     # -- opening what is below it ----------------------------------------------------------------
 
@@ -104,7 +109,8 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         """Run a flow in a child context and give what it returns; the child is closed by then."""
         bound = level(tags) if tags else None
         child = Context(input, self, self.scope, self.boundary or self, flow, name, bound)
-        return perform(child, self)
+        begin = self.scope.begin
+        return begin(child, self)
 
     def exec_raw(
         self, flow: Flow[Any, O], raw: Any, *, tags: Iterable[Bound] = (), name: str | None = None
@@ -149,17 +155,17 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
     async def resolve(self, node: Flow[I, O]) -> "Handle[I, O]": ...
     @overload
     async def resolve(self, node: Atom[T] | Resource[T] | Tag[T]) -> T: ...
+    @telling("maker")
     async def resolve(self, node: Node) -> Any:
         """What a flow that ran here would get for `need(node)`."""
         self.require_open()
         maker: Context[Any] = Context(None, self, self.scope)
-        maker.outer = token = CURRENT.set(maker)
+        mark(maker)
         self.active += 1
         try:
             return await self.scope.value(node, self, maker)
         finally:
             maker.state = CLOSED
-            CURRENT.reset(token)
             self.active -= 1
             self.stir()
 
@@ -182,7 +188,7 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
                 if maker is self and not isinstance(part, Node):
                     node: Node = part.node
                     return node
-            above = above.parent
+            above = above.above
         return self.makes
 
     def require_open(self) -> None:
@@ -198,7 +204,7 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
 
     # -- its end ---------------------------------------------------------------------------------
 
-    async def close(self, error: BaseException | None = None) -> None:
+    def close(self, error: BaseException | None = None) -> Coroutine[Any, Any, None]:
         """End it as failed with `error`, or well. Raises what fails in closing, not `error`.
 
         A second close is harmless; it waits for the first. EngineError from within an execution
@@ -206,6 +212,11 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         """
         if self.state == OPEN:
             refuse_from_within(self)
+        return self.ended(error)
+
+    async def ended(self, error: BaseException | None) -> None:
+        """Close it, or wait until whoever closes it is done."""
+        if self.state == OPEN:
             await self.shut(error)
         elif self.state == CLOSING and not runs_in(type(self).shut, self):
             await self.closed().wait()
@@ -231,7 +242,7 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         self.state = CLOSED
         self.values = None
         if self.boundary is None:
-            (self.scope.contexts if self.parent is None else self.parent.more().nested).pop(self, 0)
+            (self.scope.contexts if self.above is None else self.above.more().nested).pop(self, 0)
         if self.rest is not None and self.rest.closed is not None:
             self.rest.closed.set()
         if final is not None and final is not error:
@@ -266,10 +277,23 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> Coroutine[Any, Any, None]:
+    ) -> Awaitable[None]:
         if self.state or self.active or self.rest is not None:
             return self.close(error)
-        return self.shut(error)
+        if self.ledger or self.scope.tells or self.above is not None:
+            return self.shut(error)
+        self.state = CLOSED
+        self.scope.contexts.pop(self, None)
+        return NOTHING
+
+
+class Nothing:
+    """What is awaited where there is nothing to await: at no cost."""
+
+    __await__ = iter(()).__iter__
+
+
+NOTHING: Final[Awaitable[None]] = Nothing()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
 
 class Handle(Generic[HandleI, O]):

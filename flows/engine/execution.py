@@ -1,35 +1,34 @@
 """Running a flow in a context: the path that every request takes."""
 
-from collections.abc import Awaitable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Never, TypeAlias
+from sys import set_asyncgen_hooks as set_hooks
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from flows.engine.closing import ENDED, Plain, Undo, release_all
 from flows.engine.errors import OUTLIVES, InvalidDefinition, InvalidInput
 from flows.engine.extension import Call, enclosed
 from flows.engine.nodes import CLOSED, MISSING, Node, Resource, Shape
 from flows.engine.parsing import Unparsed, name_of, parsed
-from flows.engine.waiting import CURRENT, until_opened
+from flows.engine.waiting import mark, telling, until_opened
 
 if TYPE_CHECKING:
     from flows.engine.context import Context
     from flows.engine.plan import Plan
     from flows.engine.scope import Scope
 
-set_current, reset_current = CURRENT.set, CURRENT.reset
-
 
 #: A resource that a plan opens, by what plan, whether in the boundary, and as which argument.
 Opening: TypeAlias = "tuple[Resource[Any], Plan, bool, str | None]"
 
 
+@telling("context")
 async def perform(context: "Context[Any]", parent: "Context[Any] | None") -> Any:  # noqa: C901
     """An execution from parsing to close. Extensions go round it: for them, without `parent`.
 
     The commonest resource is opened here, as `open_in` would: a call costs a tenth of a microsecond
     and a request takes three.
     """
-    scope, values, part, token = context.scope, None, None, None
+    scope, values, part = context.scope, None, None
     if scope.guarded:
         scope.refuse_another_loop()
     if context.state:
@@ -37,16 +36,16 @@ async def perform(context: "Context[Any]", parent: "Context[Any] | None") -> Any
     if parent is not None:
         if parent.state:
             parent.require_open()
-        context.outer = token = set_current(context)
         parent.active += 1
     try:
         try:
             plan = scope.ready.get(context.flow)
-            if parent is not None and scope.enclosing is not None:
-                plan = scope.enclosing
-            elif plan is None or not isinstance(context.input, plan.accepts):
+            if plan is None or not isinstance(context.input, plan.accepts):
                 plan = await accept(context)
-            if plan.opens or plan.reads:
+            function = plan.function  # to call an attribute that is no method is slow
+            if plan.is_plain:
+                result = await function(context)
+            else:
                 arguments: dict[str, Any] = {}
                 for resource, part, lasting, name in plan.opens:
                     home = context.boundary if lasting else None
@@ -60,10 +59,13 @@ async def perform(context: "Context[Any]", parent: "Context[Any] | None") -> Any
                         pass
                     elif part.is_quick and part not in values:
                         values[part] = context
-                        undo = part.function()
-                        if (value := await anext(undo, ENDED)) is ENDED:
-                            refuse_nothing(resource)
-                        values[resource] = value
+                        function = part.function
+                        undo = function()
+                        # It is released here, whatever comes: the loop need not know of it.
+                        set_hooks(None, None)
+                        step = undo.__anext__()
+                        set_hooks(scope.begun, scope.dropped)
+                        values[resource] = value = await step
                         if home.ledger is None:
                             home.ledger = [undo]
                         else:
@@ -77,13 +79,14 @@ async def perform(context: "Context[Any]", parent: "Context[Any] | None") -> Any
                         arguments[name] = value
                 for name, read in plan.reads:
                     arguments[name] = read(context)
-                result = await plan.function(context, **arguments)
-            else:
-                result = await plan.function(context)
+                function = plan.function
+                result = await function(context, **arguments)
             if plan.vets and hasattr(result, "__anext__"):
                 raise InvalidDefinition(plan.node.name, OUTLIVES)  # noqa: TRY301
         except BaseException as error:
             if values is not None and part is not None and values.get(part) is context:
+                if type(error) is StopAsyncIteration:
+                    error = nothing(part.node)
                 opened(values, part, context, error)
             raise await context.fail(error)  # noqa: B904 - the same, or with it as context
         if context.ledger or context.rest is not None or context.active or scope.tells:
@@ -92,24 +95,39 @@ async def perform(context: "Context[Any]", parent: "Context[Any] | None") -> Any
             context.state = CLOSED
         return result
     finally:
-        if parent is not None and token is not None:
-            reset_current(token)
+        if parent is not None:
             parent.active -= 1
             if parent.rest is not None:
                 parent.stir()
 
 
-def enclose(context: "Context[Any]") -> Awaitable[Any]:
-    """What is awaited for an execution with the scope's extensions around it."""
-    scope = context.scope
-    flow = context.flow
-    if flow is None or flow not in scope.ready:
-        context.flow = flow = scope.plans.target(flow)
-    if scope.tells:
-        scope.hooks.opened(context)
-    raw = context.input.raw if type(context.input) is Unparsed else None
-    call = Call(flow.replaces or flow, raw, context, flow.streaming)
-    return enclosed(scope.hooks.wrap_exec, call, partial(perform, context, None))
+@telling("context")
+async def surround(context: "Context[Any]", parent: "Context[Any]") -> Any:
+    """An execution with the scope's extensions around it."""
+    scope, flow = context.scope, context.flow
+    if scope.guarded:
+        scope.refuse_another_loop()
+    if parent.state:
+        parent.require_open()
+    parent.active += 1
+    try:
+        if flow is None or flow not in scope.ready:
+            context.flow = flow = scope.plans.target(flow)
+        if scope.tells:
+            scope.hooks.opened(context)
+        raw = context.input.raw if type(context.input) is Unparsed else None
+        call = Call(flow.replaces or flow, raw, context, flow.streaming)
+        result = await enclosed(scope.hooks.wrap_exec, call, partial(perform, context, None))
+        if not context.state:
+            await context.shut(None)
+    except BaseException as error:
+        raise await context.fail(error)  # noqa: B904 - the same, or with it as context
+    else:
+        return result
+    finally:
+        parent.active -= 1
+        if parent.rest is not None:
+            parent.stir()
 
 
 async def accept(context: "Context[Any]") -> "Plan":
@@ -140,7 +158,7 @@ def home_of(resource: Resource[Any], context: "Context[Any]") -> "Context[Any]":
     while above is not None:
         if above.values is not None and resource in above.values:
             return above
-        above = above.parent if above.boundary is not None else None
+        above = above.above if above.boundary is not None else None
     return context
 
 
@@ -154,6 +172,7 @@ async def open_in(home: "Context[Any]", plan: "Plan", maker: "Context[Any]") -> 
     if node in values:
         return values[node]
     values[plan] = maker
+    mark(maker)
     failure: BaseException | None = None
     try:
         acquired: list[Undo] = []
@@ -204,11 +223,11 @@ async def make(plan: "Plan", arguments: dict[str, Any], ledger: list[Undo]) -> A
     undo: Undo = made if shape is Shape.ASYNC_GENERATOR else Plain(made, node.name)
     value = await anext(undo, ENDED)
     if value is ENDED:
-        refuse_nothing(node)
+        raise nothing(node)
     ledger.append(undo)
     return value
 
 
-def refuse_nothing(node: Node) -> Never:
-    """Raise for a generator that yielded no value."""
-    raise InvalidDefinition(node.name, "ended without a `yield`: what it yields is its value")
+def nothing(node: Node) -> InvalidDefinition:
+    """What is raised for a generator that yielded no value."""
+    return InvalidDefinition(node.name, "ended without a `yield`: what it yields is its value")

@@ -116,6 +116,6 @@ def enclosed(
     wraps: Sequence[Callable[..., Awaitable[Any]]], told: Any, run: Callable[[], Awaitable[Any]]
 ) -> Awaitable[Any]:
     """What is awaited for `run()` with `wraps` around it, the first of them outermost."""
-    for wrap in reversed(wraps):
+    for wrap in wraps[:0:-1]:
         run = partial(wrap, told, run)
-    return run()
+    return wraps[0](told, run) if wraps else run()

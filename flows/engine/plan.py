@@ -1,6 +1,6 @@
 """How a node's function gets its arguments in one scope: worked out once, when first needed."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -30,7 +30,7 @@ from flows.engine.nodes import (
 from flows.engine.parsing import accepted
 from flows.engine.presets import Given, Substitutes
 from flows.engine.streams import until_left
-from flows.engine.waiting import CURRENT
+from flows.engine.waiting import enclosing
 
 if TYPE_CHECKING:
     from flows.engine.execution import Opening
@@ -54,13 +54,10 @@ class Plan(Struct, eq=False):
     accepts: type[Any] | tuple[type[Any], ...]
     #: Whether a flow's result may turn out to be a stream: its annotation does not tell.
     vets: bool
+    #: Whether its function takes nothing that differs from call to call.
+    is_plain: bool = False
     #: What is opened before it in each context, dependencies first.
     opens: "list[Opening]" = []
-
-    @classmethod
-    def enclosing(cls, function: Callable[[Context[Any]], Awaitable[Any]]) -> "Plan":
-        """What is run instead of any flow in a scope with extensions."""
-        return cls(Node("extensions"), function, [], [], [], is_quick=False, accepts=(), vets=False)
 
     def bind(self, values: dict[str, Any]) -> None:
         """Replace the defaults of some parameters: cheaper than to pass them each time."""
@@ -211,7 +208,7 @@ def levels(context: Context[Any]) -> Iterator[Level]:
     while above is not None:
         if above.tags is not None:
             yield above.tags
-        above = above.parent
+        above = above.above
     yield context.scope.plans.tags
     if context.flow is not None and context.flow.tags:
         yield level(context.flow.tags) or {}
@@ -229,7 +226,7 @@ def _nearest(tag: Tag[Any], how: How, context: Context[Any]) -> Any:
         return _given(context, tag.default)
     if how == "maybe":
         return None
-    asking = CURRENT.get()
+    asking = next(iter(enclosing()), None)
     root = (asking.flow or asking.opening) if asking is not None else None
     raise MissingDependency(tag, context.scope.plans.route(root, tag) if root else (tag.name,))
 

@@ -1,6 +1,7 @@
 """A scope: the application's lifetime."""
 
 import asyncio
+import sys
 from collections.abc import Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, overload
@@ -9,7 +10,7 @@ from flows.engine.atoms import Atoms
 from flows.engine.closing import abandon, runs_in
 from flows.engine.context import Context
 from flows.engine.errors import Closed, EngineError, InvalidDefinition, worst
-from flows.engine.execution import Opening, enclose, home_of, open_in, perform
+from flows.engine.execution import Opening, home_of, open_in, perform, surround
 from flows.engine.extension import Extension, Hooks
 from flows.engine.graph import check
 from flows.engine.nodes import (
@@ -29,7 +30,7 @@ from flows.engine.nodes import (
 from flows.engine.parsing import Unparsed
 from flows.engine.plan import Plan, Plans, reader
 from flows.engine.presets import Given, Preset, substitutes
-from flows.engine.waiting import enclosing, until
+from flows.engine.waiting import refuse_from_within, until
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741
@@ -64,7 +65,7 @@ class Scope:
         self.plans = Plans(substitutes(presets), level(tags), watched=watched)
         #: The plans of flows that have been run, and what is run instead to go round them.
         self.ready: dict[Flow[Any, Any] | None, Plan] = {}
-        self.enclosing = Plan.enclosing(enclose) if self.hooks.encloses else None
+        self.begin = surround if self.hooks.encloses else perform
         self.atoms = Atoms(self)
         self.contexts: dict[Context[Any], None] = {}
         #: Whether each use is looked at: the scope is not open, or its loop is in debug mode.
@@ -107,8 +108,9 @@ class Scope:
             try:
                 if self.tells:
                     self.hooks.opened(boundary)
+                begin = self.begin
                 child: Context[Any] = Context(input, boundary, self, boundary, flow)
-                result = await perform(child, boundary)
+                result = await begin(child, boundary)
             except BaseException as error:
                 raise await boundary.fail(error)  # noqa: B904 - the same, or with it as context
             if boundary.ledger or boundary.rest is not None or boundary.active or self.tells:
@@ -165,6 +167,7 @@ class Scope:
                 lasting = resource.per == "context"
                 opens += ((resource, part, lasting, name) for name in given or [None])
         plan.opens = opens
+        plan.is_plain = not (opens or plan.reads)
         if is_flow(node) and not node.streaming and node.replaces is None:
             self.ready[node] = plan
         return plan
@@ -188,45 +191,48 @@ class Scope:
         if self._state is not NEW:
             raise EngineError(f"A scope is entered once, and this one is {self._state}")
         self._loop = asyncio.get_running_loop()
+        self.begun, self.dropped = sys.get_asyncgen_hooks()
         self.atoms.open()
         self._state = STARTING
         for extension in self._extensions:
             try:
                 await extension.start(self)
             except BaseException as error:
-                await self._end(error)
+                await self._ended(error)
                 raise
             self._started.append(extension)
         self._state = OPEN
         self.guarded = self._loop.get_debug()
         return self
 
-    async def __aexit__(
+    def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:
-        await self._end(error)
+    ) -> Coroutine[Any, Any, None]:
+        return self._end(error)
 
-    async def close(self) -> None:
+    def close(self) -> Coroutine[Any, Any, None]:
         """Wait for runs, close contexts as cancelled, clean up atoms, stop extensions.
 
         All of it happens even if some of it fails; the first error is raised. A second close is
         harmless; it waits for the first.
         """
-        await self._end(None)
+        return self._end(None)
 
-    async def _end(self, error: BaseException | None) -> None:
+    def _end(self, error: BaseException | None) -> Coroutine[Any, Any, None]:
+        if self._state not in (CLOSING, RELEASING, ENDED):
+            refuse_from_within(self)
+        return self._ended(error)
+
+    async def _ended(self, error: BaseException | None) -> None:
         if self._state is ENDED or runs_in(Scope._shut, self):
             return
         if self._state in (CLOSING, RELEASING):
             self._closed = self._closed or asyncio.Event()
             await self._closed.wait()
             return
-        for frame in enclosing():
-            if frame.scope is self:
-                raise EngineError(f"The scope cannot be closed from within {frame!r}")
         final = await self._shut(error)
         if final is not error and final is not None:
             raise final

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from flows.engine.errors import Abandoned, Closed, EngineError, worst
-from flows.engine.execution import perform
+from flows.engine.waiting import mark
 
 if TYPE_CHECKING:
     from flows.engine.context import Context
@@ -83,7 +83,10 @@ class Stream(Generic[O]):
     async def __aenter__(self) -> AsyncIterator[O]:
         if self._execution is not None:
             raise Closed(f"The stream of {self._context.name}, which is read once,")
-        self._execution = perform(self._context, self._context.parent)
+        mark(self._context)
+        above = self._context.above
+        assert above is not None  # noqa: S101 - it is an execution's
+        self._execution = self._context.scope.begin(self._context, above)
         if not await _until_halt(self._execution):
             raise EngineError(f"{self._context.name}: an extension did not call a stream's next()")
         return self

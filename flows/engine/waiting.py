@@ -1,40 +1,72 @@
 """Waiting for what somebody else is making, without ever waiting for oneself."""
 
 import asyncio
-from collections.abc import Generator, Iterable, Iterator
+import inspect
+import traceback
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any
+from contextvars import ContextVar
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import ref
 
 from flows.engine.errors import DependencyCycle, EngineError
 from flows.engine.nodes import CLOSED, ways
 
 if TYPE_CHECKING:
     from flows.engine.context import Context
+    from flows.engine.scope import Scope
 
-#: The innermost execution (or making of an atom) that the running code belongs to. Tasks inherit
-#: it, so that work an execution hands to a task of its own is known to be its own.
-CURRENT: ContextVar["Context[Any] | None"] = ContextVar("flows_engine_current", default=None)
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: The executions, innermost first, in which code that a task runs was begun by another task.
+#: Tasks inherit it; what has ended is passed over, so nobody has to put back what was there.
+MARKED: ContextVar[tuple["ref[Context[Any]]", ...]] = ContextVar("flows_engine_marked", default=())
+
+#: The functions whose frames tell what is run or made, and the variable that has it.
+FRAMES: dict[CodeType, str] = {}
 
 
-def enclosing() -> "Iterator[Context[Any]]":
+def telling(variable: str) -> Callable[[F], F]:
+    """A decorator for a function that runs or makes for the context in `variable`."""
+
+    def note(function: F) -> F:
+        plain: Callable[..., Any] = function
+        assert isinstance(plain, FunctionType)  # noqa: S101
+        FRAMES[plain.__code__] = variable
+        return function
+
+    return note
+
+
+def marked() -> "list[Context[Any]]":
+    """What is marked and still runs."""
+    return [each for kept in MARKED.get() if (each := kept()) is not None and each.state != CLOSED]
+
+
+def mark(context: "Context[Any]") -> None:
+    """Let the tasks that are begun from here know that they belong to `context`."""
+    MARKED.set(tuple(ref(each) for each in dict.fromkeys([context, *marked()])))
+
+
+def enclosing() -> "list[Context[Any]]":
     """The executions that the running code belongs to and that still run, innermost first."""
-    frame = CURRENT.get()
-    while frame is not None:
-        if frame.state != CLOSED:
-            yield frame
-        before = frame.outer.old_value if frame.outer is not None else None
-        frame = None if before is Token.MISSING else before
+    stack = [frame for frame, _ in traceback.walk_stack(inspect.currentframe())]
+    found = [each.f_locals[FRAMES[each.f_code]] for each in stack if each.f_code in FRAMES]
+    return list(dict.fromkeys([*found, *marked()]))
 
 
-def refuse_from_within(context: "Context[Any]") -> None:
-    """Raise if the running code belongs to `context`: closing it would wait for itself."""
+def refuse_from_within(whole: "Context[Any] | Scope") -> None:
+    """Raise if the running code belongs to `whole`: closing it would wait for itself.
+
+    To be called when the close is asked for: it may be awaited by a task that knows of nothing.
+    """
     for frame in enclosing():
         above: Context[Any] | None = frame
         while above is not None:
-            if above is context:
-                raise EngineError(f"{context!r} cannot be closed from within {frame!r}")
-            above = above.parent
+            if above is whole or above.scope is whole:
+                raise EngineError(f"{whole!r} cannot be closed from within {frame!r}")
+            above = above.above
 
 
 @contextmanager

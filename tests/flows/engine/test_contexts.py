@@ -497,16 +497,22 @@ async def test_c7_concurrent_executions() -> None:
         assert await ctx.exec(one) == 1
 
 
-async def test_c8_a_closed_context() -> None:
+@pytest.mark.parametrize("extended", [False, True])
+async def test_c8_a_closed_context(extended: bool) -> None:  # noqa: FBT001
     """A closed context refuses everything and runs nothing; closing it again is harmless."""
     ran: Log = []
+
+    class Logs(Extension):
+        async def wrap_exec(self, call: Any, next: Any) -> Any:
+            ran.append(call)
+            return await next()
 
     @flow
     async def runs(ctx: Context[None]) -> None:
         ran.append("ran")
 
     recorded = recorder(ran, "resource")
-    async with Scope() as scope:
+    async with Scope(extensions=[Logs()] if extended else []) as scope:
         async with scope.create_context() as ctx:
             pass
         with pytest.raises(Closed, match="context"):
@@ -651,7 +657,9 @@ async def test_c9_unawaited_errors() -> None:
     assert "two" in caught.value.__notes__[0]
 
 
-@pytest.mark.parametrize("how", ["execution", "nested", "task", "spawned", "stream", "resolve"])
+@pytest.mark.parametrize(
+    "how", ["execution", "nested", "task", "helper", "spawned", "stream", "resolve"]
+)
 async def test_c9_closing_from_within(how: str) -> None:  # noqa: C901
     """Closing a boundary from within what runs in it raises instead of hanging."""
 
@@ -663,6 +671,12 @@ async def test_c9_closing_from_within(how: str) -> None:  # noqa: C901
             top = top.parent
         if how == "task":
             await asyncio.wait_for(top.close(), 5)
+        if how == "helper":
+
+            async def helper() -> None:
+                await top.close()
+
+            await asyncio.wait_for(helper(), 5)
         await top.close()
 
     @flow
@@ -684,7 +698,7 @@ async def test_c9_closing_from_within(how: str) -> None:  # noqa: C901
     async with Scope() as scope, scope.create_context() as ctx, asyncio.timeout(5):
         with pytest.raises(EngineError, match="cannot be closed from within"):  # noqa: PT012
             match how:
-                case "execution" | "task":
+                case "execution" | "task" | "helper":
                     await ctx.exec(closes)
                 case "nested":
                     await ctx.exec(nested)

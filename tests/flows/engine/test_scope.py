@@ -300,11 +300,14 @@ def test_s5_cycles_among_others() -> None:
         Scope(presets=[preset(start, end)]).check([above])
 
 
-async def test_s2_closing_from_within() -> None:
+@pytest.mark.parametrize("in_a_task", [False, True])
+async def test_s2_closing_from_within(in_a_task: bool) -> None:  # noqa: FBT001
     """Closing a scope from what runs in it raises instead of hanging."""
 
     @flow
     async def closes(ctx: Context[None]) -> None:
+        if in_a_task:
+            await asyncio.wait_for(ctx.scope.close(), 5)
         await ctx.scope.close()
 
     async with Scope() as scope, asyncio.timeout(5):
