@@ -1,7 +1,10 @@
 """The production server: uvicorn, set up for many long-lived sockets that are never cut off."""
 
+import signal
 import socket
-from typing import Any
+import sys
+from contextlib import suppress
+from typing import Any, NoReturn
 
 import structlog
 import uvicorn
@@ -115,7 +118,14 @@ def serve(*, host: str, listen_port: int, fd: int | None = None) -> None:
         log_config=None,
         access_log=False,
     )
-    Server(config).run(sockets=[listener])
+    # uvicorn raises the signal once more when it has shut down: a stop as asked for is no failure.
+    signal.signal(signal.SIGTERM, _exit)
+    with suppress(KeyboardInterrupt):
+        Server(config).run(sockets=[listener])
+
+
+def _exit(*_: object) -> NoReturn:
+    sys.exit(0)
 
 
 def _listen(host: str, listen_port: int) -> socket.socket:

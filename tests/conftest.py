@@ -7,7 +7,13 @@ from collections.abc import Callable, Generator, Iterator
 import pytest
 from django.db import connections
 
-from tests.services import browser_problem, node_problem, postgres_problem, redis_problem
+from tests.services import (
+    browser_problem,
+    nginx_problem,
+    node_problem,
+    postgres_problem,
+    redis_problem,
+)
 
 #: Set where nothing may be skipped for want of a service.
 REQUIRED = bool(os.environ.get("REQUIRE_SERVICES"))
@@ -16,6 +22,7 @@ REQUIRED = bool(os.environ.get("REQUIRE_SERVICES"))
 SERVICES: dict[str, Callable[[], str | None]] = {
     "postgres": postgres_problem,
     "redis": redis_problem,
+    "nginx": nginx_problem,
     "node": node_problem,
     "browser": browser_problem,
 }

@@ -64,3 +64,10 @@ def chromium() -> str | None:
 def browser_problem() -> str | None:
     """Why no browser can be used, None if one can."""
     return None if chromium() else "There is no Chromium (TEST_CHROMIUM)"
+
+
+def nginx_problem() -> str | None:
+    """Why nginx cannot be used, None if it can."""
+    # Debian keeps it where only root looks.
+    found = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    return None if found else "there is no nginx (Debian: nginx-light)"

@@ -1,9 +1,19 @@
-"""Pin what requirements.in and requirements-dev.in name, each reason beside its pin."""
+"""Pin what requirements.in and requirements-dev.in name, each reason beside its pin.
+
+What the server alone needs goes into requirements-server.txt: the first part of requirements.in.
+"""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+#: The file that another one's versions come from: its place says nothing.
+_CONSTRAINT = re.compile(r"-c /\S+ ?")
+
+#: Where in requirements.in the part begins that only tests need.
+TESTS = "# -- the tests"
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -33,19 +43,29 @@ def annotated(pins: str, why: dict[str, str]) -> str:
     for line in pins.splitlines():
         pin, _, via = line.partition("#")
         if pin.strip():
-            note = why.get(canonical(pin)) or via.strip()
+            note = why.get(canonical(pin)) or _CONSTRAINT.sub("", via).strip()
             out.append(f"{pin.strip():<34} # {note}".rstrip(" #"))
     return "\n".join(out) + "\n"
 
 
+def pin(name: str, source: Path) -> None:
+    """Write `name`.txt: what `source` needs."""
+    found = subprocess.run(  # noqa: S603 (fixed arguments)
+        [*_COMPILE, str(source)], check=True, capture_output=True, text=True
+    )
+    Path(f"{name}.txt").write_text(annotated(found.stdout, reasons(source.read_text())))
+
+
 def main() -> None:
-    """Pin both files."""
-    for name in ("requirements", "requirements-dev"):
-        source = Path(f"{name}.in")
-        found = subprocess.run(  # noqa: S603 (fixed arguments)
-            [*_COMPILE, str(source)], check=True, capture_output=True, text=True
-        )
-        Path(f"{name}.txt").write_text(annotated(found.stdout, reasons(source.read_text())))
+    """Pin all that there is."""
+    everything = Path("requirements.in")
+    pin("requirements", everything)
+    pin("requirements-dev", Path("requirements-dev.in"))
+    with TemporaryDirectory() as folder:
+        server = Path(folder) / "requirements-server.in"
+        constraint = f"-c {Path('requirements.txt').resolve()}\n"
+        server.write_text(constraint + everything.read_text().partition(TESTS)[0])
+        pin("requirements-server", server)
 
 
 if __name__ == "__main__":
