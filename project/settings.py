@@ -203,7 +203,9 @@ AUTHENTICATION_BACKENDS = ["sessions_app.sign_in.ThrottledBackend"]
 SIGN_IN_FAILURES_PER_USER: int = env.int("SIGN_IN_FAILURES_PER_USER", default=20)
 SIGN_IN_FAILURES_PER_ADDRESS: int = env.int("SIGN_IN_FAILURES_PER_ADDRESS", default=20)
 SIGN_IN_WINDOW_SECONDS: int = env.int("SIGN_IN_WINDOW_SECONDS", default=900)
-LOGIN_URL = "admin:login"
+LOGIN_URL = "sign_in"
+LOGIN_REDIRECT_URL = "console"
+LOGOUT_REDIRECT_URL = "sign_in"
 
 # -- the rest ------------------------------------------------------------------------------------
 

@@ -18,4 +18,4 @@ __all__ = [
 admin.site.site_header = "Flow Sessions"
 admin.site.site_title = "Flow Sessions"
 admin.site.index_title = "Administration"
-admin.site.site_url = None  # there is no page at "/" yet
+admin.site.site_url = "/"

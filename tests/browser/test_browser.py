@@ -16,13 +16,12 @@ async def test_a_person_is_signed_in(browsing: Browsing, server: Server) -> None
 
 
 async def test_what_a_page_complains_of_is_heard(browsing: Browsing, server: Server) -> None:
-    """Errors of a page and requests to other hosts are collected."""
+    """Errors of a page and attempts to ask other hosts are collected."""
     page = await browsing.page(server)
     await page.goto("/admin/login/")
     await page.evaluate("console.error('one')")
     await page.evaluate("setTimeout(() => { throw new Error('two') })")
-    async with page.expect_event("requestfailed"):
-        await page.evaluate("fetch('http://localhost:1/three').catch(() => {})")
+    await page.evaluate("fetch('http://localhost:1/three').catch(() => {})")
     heard = " ".join(browsing.complaints)
     assert all(word in heard for word in ("one", "two", "three"))
     browsing.complaints.clear()
