@@ -52,20 +52,20 @@ def _validator(name: str, alternative: str | None) -> Validator:
     message = contract["components"]["messages"][name]["payload"]
     if alternative is not None:
         field = "error" if name == "error" else "params"
-        chosen = _alternatives(contract)[alternative]
+        chosen = _alternatives(contract)[field, alternative]
         message = {**message, "properties": {**message["properties"], field: chosen}}
     schema = {**message, "components": contract["components"]}
     return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
-def _alternatives(contract: Schema) -> dict[str, Schema]:
+def _alternatives(contract: Schema) -> dict[tuple[str, str], Schema]:
     found = {}
     for schema in contract["components"]["schemas"].values():
         fields = schema.get("properties", {})
         if "const" in fields.get("kind", {}):
-            found[fields["kind"]["const"]] = schema
+            found["params", fields["kind"]["const"]] = schema
         if "data" in fields and "code" in fields:
-            found[fields["data"]["properties"]["code"]["const"]] = schema
+            found["error", fields["data"]["properties"]["code"]["const"]] = schema
     return found
 
 

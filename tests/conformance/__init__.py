@@ -1,0 +1,1 @@
+"""The conformance vectors of `docs/conformance`, and what runs them."""
