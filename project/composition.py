@@ -11,6 +11,7 @@ from flows.atoms.connections import connections
 from flows.atoms.limits import Limits, Rate, limits
 from flows.atoms.sessions import sessions
 from flows.engine import Extension, Scope, preset
+from project.spans import tracer
 from sessions_app.adapters.wiring import (
     hub_announcer,
     stored_acts,
@@ -42,7 +43,7 @@ def extensions() -> list[Extension]:
     asked: list[tuple[bool, Callable[[], Extension]]] = [
         (settings.LOG_FLOWS, LogExecutions),
         (settings.METRICS, counted),
-        (settings.TRACING, TraceExecutions),
+        (settings.TRACING, lambda: TraceExecutions(tracer())),
     ]
     return [make() for wanted, make in asked if wanted]
 
