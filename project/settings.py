@@ -183,6 +183,9 @@ RATE: dict[str, int] = {
     "per_second": env.int("RATE_PER_SECOND", default=20),
 }
 
+#: Whether staff who observe a session are in its `presence`, as everybody who watches it.
+OBSERVERS_ARE_SHOWN: bool = env.bool("OBSERVERS_ARE_SHOWN", default=True)
+
 #: How often a client is told the heads of what it watches and its peer is asked for a sign of life,
 #: and how long the answer may take, in seconds.
 PING_SECONDS: int = env.int("PING_SECONDS", default=25)

@@ -5,16 +5,16 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 
-from flows.actor import Actor
+from flows.actor import Actor, Right
 from flows.atoms.actor import actor
 from flows.atoms.limits import Limits
 from flows.atoms.watcher import watcher
 from flows.engine import Flow, Scope
-from flows.errors import LimitReached
+from flows.errors import LimitReached, Refused
 from flows.input import Mutation
 from sessions_app import close_codes, protocol
 from sessions_app.adapters.hub import Hub
@@ -54,6 +54,7 @@ class Job(Struct, frozen=True):
     watcher: RequestWatcher
     turn: Turn | None
     key: str | None
+    session_id: UUID | UnsetType
 
 
 class Connection:
@@ -69,6 +70,7 @@ class Connection:
         user_bucket: TokenBucket,
         arrays: bool,
         clock: Monotonic,
+        rights: Callable[[], Awaitable[frozenset[Right]]],
         methods: Mapping[str, Flow[Any, Any]] = protocol.PUBLIC,
     ) -> None:
         self.id = uuid4().hex[:16]
@@ -83,6 +85,8 @@ class Connection:
         self._clock = clock
         self.opened_at = self.heard_at = clock()
         self._flows = flows
+        #: What its user may do as staff, at the moment it is asked.
+        self._rights = rights
         self._methods = methods
         self._limits = limits
         self._bucket = TokenBucket(limits.rate, clock)
@@ -200,7 +204,7 @@ class Connection:
         key = peek.key if writes and peek.key is not UNSET and request.id is not UNSET else None
         if key is not None:
             self.watches.hold(key)
-        return Job(request, RequestWatcher(self.watches), turn, key)
+        return Job(request, RequestWatcher(self.watches), turn, key, peek.session_id)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         # A task per message has context variables of its own: nothing leaks from one to the next.
@@ -259,7 +263,11 @@ class Connection:
         flow = self._methods.get(request.method)
         if flow is None:
             return protocol.error("method_not_found", "There is no such method")
-        context = self._flows.create_context(actor(self.user), watcher(job.watcher))
+        try:
+            who = await self._who_asks(job)
+        except Refused as problem:
+            return protocol.error_of(problem, "")
+        context = self._flows.create_context(actor(who), watcher(job.watcher))
         if not flow.streaming:
             return await execute(context, flow, request.params)
         task = asyncio.current_task()
@@ -271,6 +279,15 @@ class Connection:
             )
         finally:
             self._streams.discard(task)
+
+    async def _who_asks(self, job: Job) -> Actor:
+        """The user: with rights only to observe a session, or in one that is observed here."""
+        if (
+            job.request.method not in protocol.AS_STAFF
+            and job.session_id not in self.watches.observed
+        ):
+            return self.user
+        return Actor(self.user.name, await self._rights())
 
     async def _give(self, id_: object, item: object) -> None:
         """Send an item of a stream; the next one is asked for when there is room for it."""
@@ -332,6 +349,10 @@ class Connection:
     def close_with(self, why: close_codes.Close) -> None:
         """Close the socket after what is being sent."""
         self.outbox.close(why)
+
+    def stop_observing(self) -> None:
+        """Show nothing more of what is watched by right."""
+        self.watches.stop_observing()
 
     def tell(self, method: str, params: dict[str, object]) -> None:
         """Send a notification."""

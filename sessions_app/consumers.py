@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import structlog
@@ -19,6 +20,7 @@ from sessions_app.connection import Connection
 from sessions_app.counts import counts
 from sessions_app.outbox import Send
 from sessions_app.protocol import SUBPROTOCOL, notification
+from sessions_app.staff import rights_of_id
 
 logger = structlog.get_logger(__name__)
 
@@ -94,6 +96,7 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
             user_bucket=self.door.bucket_of(identity.user, granted, clock),
             arrays=b"batch=1" in self.scope["query_string"].split(b"&"),
             clock=clock,
+            rights=partial(self.door.log.run, rights_of_id, identity.user_id),
         )
         connection.outbox.put(await self._welcome(connection, granted))
         connection.open(send)

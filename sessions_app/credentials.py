@@ -14,9 +14,11 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.utils import timezone
 from msgspec import Struct
 
+from flows.actor import Right
 from sessions_app.auth import Identity
 from sessions_app.close_codes import DISABLED, EXPIRED, LOGGED_OUT, Close
 from sessions_app.models import AccessToken, User
+from sessions_app.staff import rights_of
 
 T = TypeVar("T")
 
@@ -31,19 +33,23 @@ WARN_MS = 60_000
 
 
 class Judgement(Struct, frozen=True):
-    """Whose sockets are to be closed and how, and whose login expires in how many milliseconds."""
+    """Whose sockets are to be closed and how, and whose login expires in how many milliseconds.
+
+    `lost`: those who observe sessions and may no more.
+    """
 
     close: dict[Identity, Close]
     expiring: dict[Identity, int]
+    lost: frozenset[Identity] = frozenset()
 
 
-def judge(identities: Collection[Identity]) -> Judgement:
-    """Which of `identities` hold no more, or not for long."""
+def judge(identities: Collection[Identity], observers: Collection[Identity]) -> Judgement:
+    """Which of `identities` hold no more, or not for long; which of `observers` have the right."""
     users = _users(identities)
     tokens = _good_tokens(identities)
     logins = _logins(identities)
     now = timezone.now()
-    judgement = Judgement({}, {})
+    judgement = Judgement({}, {}, _without_right(observers))
     for each in identities:
         active, password = users.get(each.user_id, (False, ""))
         if not active:
@@ -59,6 +65,14 @@ def judge(identities: Collection[Identity]) -> Judgement:
             elif (left := round((expires - now).total_seconds() * 1000)) <= WARN_MS:
                 judgement.expiring[each] = left
     return judgement
+
+
+def _without_right(observers: Collection[Identity]) -> frozenset[Identity]:
+    if not observers:
+        return frozenset()
+    found = User.objects.filter(pk__in={each.user_id for each in observers})
+    readers = {each.pk for each in found if Right.READ in rights_of(each)}
+    return frozenset(each for each in observers if each.user_id not in readers)
 
 
 def _users(identities: Iterable[Identity]) -> dict[int, tuple[bool, str]]:

@@ -82,6 +82,10 @@ class Kept(Protocol):
         """Close it."""
         ...
 
+    def stop_observing(self) -> None:
+        """Show it nothing more of what it watches by right."""
+        ...
+
     def tell(self, method: str, params: dict[str, object]) -> None:
         """Tell it something."""
         ...
@@ -96,7 +100,7 @@ class Keeper:
 
     def __init__(
         self,
-        ask: Callable[[Collection[Identity]], Awaitable[Judgement]],
+        ask: Callable[[Collection[Identity], Collection[Identity]], Awaitable[Judgement]],
         *,
         ping_seconds: float,
     ) -> None:
@@ -186,11 +190,14 @@ class Keeper:
         identities = {each.identity for each in self.connections}
         if not identities:
             return
+        observers = {each.identity for each in self.connections if each.observing}
         try:
-            judgement = await self._ask(identities)
+            judgement = await self._ask(identities, observers)
         except Unavailable:
             return  # the next look asks again
         for connection in tuple(self.connections):
+            if connection.identity in judgement.lost:
+                connection.stop_observing()
             if (why := judgement.close.get(connection.identity)) is not None:
                 connection.close_with(why)
             elif (left := judgement.expiring.get(connection.identity)) is None:

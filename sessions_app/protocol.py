@@ -23,6 +23,7 @@ from flows.leave_session import leave_session
 from flows.list_events import list_events
 from flows.list_sessions import list_sessions
 from flows.mark_seen import mark_seen
+from flows.observe_session import observe_session
 from flows.ping import ping
 from flows.remove_participant import remove_participant
 from flows.rename_session import rename_session
@@ -54,13 +55,17 @@ PUBLIC: dict[str, Flow[Any, Any]] = {
         list_events,
         watch_sessions,
         unwatch_sessions,
+        observe_session,
         signal,
         ping,
     )
 }
 
 #: Those that need a connection to watch with; the other doors do not have them.
-CONNECTION_ONLY = frozenset({"watch_sessions", "unwatch_sessions", "signal"})
+CONNECTION_ONLY = frozenset({"watch_sessions", "unwatch_sessions", "observe_session", "signal"})
+
+#: Those that ask for the rights of staff: all others have none, wherever they come from.
+AS_STAFF = frozenset({"observe_session"})
 
 # -- errors --------------------------------------------------------------------------------------
 

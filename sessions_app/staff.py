@@ -21,6 +21,12 @@ def rights_of(user: User | AnonymousUser) -> frozenset[Right]:
     return frozenset(right for right, name in PERMISSIONS.items() if user.has_perm(name))
 
 
+def rights_of_id(user_id: int) -> frozenset[Right]:
+    """What the user may do at this moment."""
+    user = User.objects.filter(pk=user_id).first()
+    return frozenset() if user is None else rights_of(user)
+
+
 def staff_actor(user: User | AnonymousUser) -> Actor:
     """`user` as staff: for doors that only staff come through, such as the admin.
 

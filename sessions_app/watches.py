@@ -33,6 +33,7 @@ class Cursor:
         "live",
         "live_at",
         "met",
+        "observing",
         "position",
         "replaying",
         "user",
@@ -48,6 +49,7 @@ class Cursor:
         self.live = False
         self.live_at = 0.0
         self.met = False
+        self.observing = False
         # Whether `live` is owed once it has caught up, and whether `lagging` was told.
         self.replaying = False
         self.lagging = False
@@ -155,7 +157,9 @@ class Watches:
 
     # -- cursors -------------------------------------------------------------------------------
 
-    def follow(self, session_id: UUID, *, after: int, head: int, replay: bool) -> Cursor:
+    def follow(
+        self, session_id: UUID, *, after: int, head: int, replay: bool, observe: bool = False
+    ) -> Cursor:
         """A cursor at `after`; it is not fed before `fall_behind`."""
         cursor = self.cursors.get(session_id)
         if cursor is None:
@@ -166,6 +170,11 @@ class Watches:
         cursor.granted = head
         cursor.replaying = replay
         cursor.lagging = False
+        cursor.observing = observe
+        if observe:
+            self.observed.add(session_id)
+        else:
+            self.observed.discard(session_id)
         self.hub.follow(session_id, cursor, head=head)
         return cursor
 
@@ -173,8 +182,14 @@ class Watches:
         """Forget the session, if it is watched."""
         if (cursor := self.cursors.pop(session_id, None)) is not None:
             self._behind.pop(cursor, None)
+            self.observed.discard(session_id)
             cursor.live = False
             self.hub.leave(session_id, cursor)
+
+    def stop_observing(self) -> None:
+        """What was watched by right is watched no more."""
+        for session_id in tuple(self.observed):
+            self.cursors[session_id].stop("forbidden")
 
     def heads(self) -> dict[str, int]:
         """The heads of all that is watched, as far as this process knows."""
@@ -273,9 +288,19 @@ class RequestWatcher:
         self._watches.registered.update(session_ids)
         await self._watches.hub.register(session_ids)
 
-    def follow(self, session_id: UUID, *, after: int, head: int, replay: bool = True) -> None:
+    def follow(
+        self,
+        session_id: UUID,
+        *,
+        after: int,
+        head: int,
+        replay: bool = True,
+        observe: bool = False,
+    ) -> None:
         """Send the events after `after`, once the request has been answered."""
-        cursor = self._watches.follow(session_id, after=after, head=head, replay=replay)
+        cursor = self._watches.follow(
+            session_id, after=after, head=head, replay=replay, observe=observe
+        )
         self._followed.append(cursor)
 
     def forget(self, session_ids: Sequence[UUID]) -> None:

@@ -301,12 +301,16 @@ def _twice(decide: Callable[[], T]) -> T:
 
 
 class Follow(Struct, frozen=True):
-    """The events after `after` are sent, and `live` if that is a replay; `head` was the head."""
+    """The events after `after` are sent, and `live` if that is a replay; `head` was the head.
+
+    `observe`: by right, not by taking part.
+    """
 
     session_id: UUID
     after: int
     head: int
     replay: bool = True
+    observe: bool = False
 
 
 class FakeAudit:
@@ -398,11 +402,19 @@ class FakeWatcher:
         self.calls.append("register")
         self.registered += session_ids
 
-    def follow(self, session_id: UUID, *, after: int, head: int, replay: bool = True) -> None:
+    def follow(
+        self,
+        session_id: UUID,
+        *,
+        after: int,
+        head: int,
+        replay: bool = True,
+        observe: bool = False,
+    ) -> None:
         self.calls.append("follow")
         assert session_id in self.registered, "what is followed is registered before"
         self.watching.add(session_id)
-        self.follows.append(Follow(session_id, after, head, replay))
+        self.follows.append(Follow(session_id, after, head, replay, observe))
 
     def forget(self, session_ids: Sequence[UUID]) -> None:
         self.calls.append("forget")

@@ -30,11 +30,20 @@ class Watcher(Protocol):
         """
         ...
 
-    def follow(self, session_id: UUID, *, after: int, head: int, replay: bool = True) -> None:
+    def follow(
+        self,
+        session_id: UUID,
+        *,
+        after: int,
+        head: int,
+        replay: bool = True,
+        observe: bool = False,
+    ) -> None:
         """Send the events after `after`, then `live`, then those to come.
 
         `head` was read after `register`. A session that is followed already goes on from `after`.
-        Without `replay`, it is no replay that the client waits for, and `live` is not sent.
+        Without `replay`, it is no replay that the client waits for, and `live` is not sent. To
+        `observe` is to watch by right, as long as the right lasts, and not by taking part.
         """
         ...
 

@@ -47,6 +47,8 @@ class Reader(Protocol):
     #: Since when it is live, on the loop's clock, and whether it was told who is here.
     live_at: float
     met: bool
+    #: Watches by right, not by taking part.
+    observing: bool
 
     def push(self, entry: Entry) -> None:
         """Send the entry after the reader's position, or stop being live."""
@@ -128,7 +130,7 @@ class Feed:
         user = event.data["user"] if isinstance(event.data, dict) else event.data.user
         for reader in tuple(self.readers):
             # In a replay of older events the user may have come back since.
-            if reader.user == user and event.seq > reader.granted:
+            if reader.user == user and not reader.observing and event.seq > reader.granted:
                 reader.stop("removed")
 
     def after(self, position: int) -> Iterator[Entry] | None:

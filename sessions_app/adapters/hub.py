@@ -101,7 +101,14 @@ def ignore() -> None:
 class Hub:
     """Feeds by session, the doorbell, and the check that makes the doorbell dispensable."""
 
-    def __init__(self, log: Log, layer: Layer | None, *, pace: Pace = Pace()) -> None:  # noqa: B008
+    def __init__(
+        self,
+        log: Log,
+        layer: Layer | None,
+        *,
+        pace: Pace = Pace(),  # noqa: B008
+        observers_are_shown: bool = True,
+    ) -> None:
         self.node = uuid4().hex[:12]
         self.feeds: dict[UUID, Feed] = {}
         #: How many feeds were read again, and messages of the doorbell sent and understood.
@@ -109,6 +116,7 @@ class Hub:
         self._log = log
         self._layer = layer
         self._pace = pace
+        self._shows_observers = observers_are_shown
         self._works = True
         self._channel: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -319,7 +327,11 @@ class Hub:
     def look_around(self) -> None:
         """Tell those who watch who is here: newcomers after a while, the others when it changes."""
         for session_id, feed in self.feeds.items():
-            users = frozenset(reader.user for reader in feed.readers)
+            users = frozenset(
+                reader.user
+                for reader in feed.readers
+                if self._shows_observers or not reader.observing
+            )
             news = self._presence.look(session_id, users)
             told = [each for each in feed.readers if each.live and self._is_due(each, news)]
             if told:

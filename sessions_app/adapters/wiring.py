@@ -41,8 +41,10 @@ class Door:
         self._buckets: WeakValueDictionary[tuple[str, str], TokenBucket] = WeakValueDictionary()
         self._recent: OrderedDict[tuple[str, str], TokenBucket] = OrderedDict()
 
-    async def _ask(self, identities: Collection[Identity]) -> Judgement:
-        return await self.log.run(judge, identities)
+    async def _ask(
+        self, identities: Collection[Identity], observers: Collection[Identity]
+    ) -> Judgement:
+        return await self.log.run(judge, identities, observers)
 
     def bucket_of(self, user: str, limits: Limits, clock: Monotonic) -> TokenBucket:
         """The bucket from which `user` takes here, with all connections and without any."""
@@ -70,7 +72,11 @@ async def door(*, clock: Clock = need(clock)) -> AsyncIterator[Door]:
     layer = get_channel_layer()
     log = DjangoSessions(clock=clock)
     # The in-memory layer reaches nobody whom the hub does not reach anyway.
-    hub = Hub(log, None if isinstance(layer, InMemoryChannelLayer) else layer)
+    hub = Hub(
+        log,
+        None if isinstance(layer, InMemoryChannelLayer) else layer,
+        observers_are_shown=settings.OBSERVERS_ARE_SHOWN,
+    )
     log.on_commit = hub.committed
     hub.start()
     door = Door(log, hub)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import UNSET
 
+from flows.actor import Right
 from flows.atoms.limits import Limits, Rate
 from flows.atoms.sessions import sessions
 from flows.engine import Context, Scope, flow, preset
@@ -57,6 +58,11 @@ class Log:
 
     async def heads(self, session_ids: Collection[UUID]) -> dict[UUID, int]:
         return dict.fromkeys(session_ids, len(self.events))
+
+
+async def nothing() -> frozenset[Right]:
+    """What users may do as staff."""
+    return frozenset()
 
 
 class Peer:
@@ -131,6 +137,7 @@ class Stage:
             user_bucket=self.user_bucket,
             arrays=False,
             clock=lambda: self.now,
+            rights=nothing,
         )
         self.connection.open(self.peer.send)
 

@@ -58,6 +58,7 @@ class Socket:
     def look(self, now: float) -> None: ...
     def ping(self) -> None: ...
     def tell(self, method: str, params: dict[str, object]) -> None: ...
+    def stop_observing(self) -> None: ...
 
     def close_with(self, why: Close) -> None:
         self.closed.append(why)
@@ -70,7 +71,7 @@ class Process:
     """A process without a server: its connections, and its heart, which a test has beat."""
 
     def __init__(self, log: DjangoSessions, alias: str, node: str) -> None:
-        async def hold(identities: object) -> Judgement:
+        async def hold(identities: object, observers: object) -> Judgement:
             return Judgement({}, {})
 
         self.keeper = Keeper(hold, ping_seconds=25)

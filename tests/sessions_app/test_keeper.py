@@ -295,6 +295,7 @@ class Busy:
     def ping(self) -> None: ...
     def close_with(self, why: Close) -> None: ...
     def tell(self, method: str, params: dict[str, object]) -> None: ...
+    def stop_observing(self) -> None: ...
 
     async def finish(self, why: Close) -> None:
         self._begun.append(why)
@@ -306,7 +307,7 @@ class Busy:
 async def test_what_hangs_in_one_batch_does_not_hold_up_the_next() -> None:
     """However many sockets are busy when a process ends, they take their time together."""
 
-    async def ask(identities: object) -> Judgement:
+    async def ask(identities: object, observers: object) -> Judgement:
         return Judgement({}, {})
 
     keeper = Keeper(ask, ping_seconds=25)

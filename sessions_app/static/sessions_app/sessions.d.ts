@@ -266,6 +266,14 @@ export interface NewParticipant {
   user: string;
 }
 
+/** Which session, after which position, and why (for the audit). */
+export interface ObserveSession {
+  after: number;
+  epoch?: string | null;
+  reason?: string;
+  session_id: string;
+}
+
 /** The frame is no JSON. */
 export interface ParseError {
   code: -32700;
@@ -689,6 +697,12 @@ export interface Methods {
     params: MarkSeen;
     result: Marked;
     faults: "draining" | "forbidden" | "internal_error" | "invalid_input" | "limit_reached" | "rate_limited" | "session_not_found" | "timed_out" | "unavailable";
+  };
+  /** Watch a session as staff: the events after a position, then live ones. It is recorded. */
+  observe_session: {
+    params: ObserveSession;
+    result: Watching;
+    faults: "draining" | "forbidden" | "internal_error" | "invalid_input" | "limit_reached" | "rate_limited" | "session_not_found" | "timed_out" | "unavailable" | "unrecoverable_position";
   };
   /** Answer, so that a client knows the connection and the server to be alive. */
   ping: {

@@ -27,6 +27,7 @@ class Listener:
     granted: int = 0
     live_at: float = 0.0
     met: bool = False
+    observing: bool = False
     got: list[int] = field(default_factory=list)
     stopped: str | None = None
 

@@ -118,6 +118,7 @@ class Listener:
         self.granted = 0
         self.live_at = 0.0
         self.met = False
+        self.observing = False
         self.got: list[int] = []
         self.notes: list[str] = []
         self.news = asyncio.Event()

@@ -1,0 +1,260 @@
+"""Staff observe sessions and write in them over the same socket as everybody."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from pytest_django import Settings
+
+from project.application import Application
+from sessions_app.adapters.wiring import door
+from sessions_app.models import User
+from sessions_app.tokens import issue_token
+from tests.sessions_app.rows import make_staff
+from tests.sessions_app.sockets import Client, people, serving, until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+async def application() -> AsyncIterator[Application]:
+    async with serving() as application:
+        yield application
+
+
+@pytest.fixture
+async def tokens() -> dict[str, str]:
+    """Ann and Bob are users, the boss reads and acts, the reader reads, the mover only acts."""
+
+    def make() -> dict[str, str]:
+        staff = {
+            "boss": make_staff("boss", "read_session", "moderate_session"),
+            "reader": make_staff("reader", "read_session"),
+            "mover": make_staff("mover", "moderate_session"),
+        }
+        theirs = {name: issue_token(user) for name, user in staff.items()}
+        return people("ann", "bob") | theirs
+
+    return await sync_to_async(make)()
+
+
+async def begin(client: Client, **more: object) -> str:
+    made = await client.call("create_session", title="Roof repair", key="begin", **more)
+    session_id: str = made["session_id"]
+    return session_id
+
+
+async def next_of(client: Client, method: str) -> dict[str, Any]:
+    """The params of the next notification of this name."""
+    while (frame := await client.frame()).get("method") != method:
+        continue
+    params: dict[str, Any] = frame["params"]
+    return params
+
+
+async def test_staff_observe_and_write(application: Application, tokens: dict[str, str]) -> None:
+    """Staff read along and write in a session; what they write says so, and all is recorded."""
+    async with (
+        Client(application, token=tokens["ann"]) as ann,
+        Client(application, token=tokens["boss"]) as boss,
+    ):
+        session_id = await begin(ann)
+        told = await boss.call(
+            "observe_session", session_id=session_id, after=0, reason="A complaint"
+        )
+        assert told == {"session_id": session_id, "head": 1}
+        assert (await next_of(boss, "event"))["kind"] == "session_created"
+        assert (await next_of(boss, "live"))["head"] == 1
+
+        await ann.call("send_message", session_id=session_id, text="It leaks.", key="m")
+        assert (await next_of(boss, "event"))["data"] == {"text": "It leaks."}
+        await ann.call("signal", session_id=session_id, name="typing")
+        assert (await next_of(boss, "signal"))["actor"] == "ann"
+
+        done = await boss.call("send_message", session_id=session_id, text="Hello.", key="m")
+        assert done == {"seq": 3, "duplicate": False}
+        said = await next_of(ann, "event")
+        assert (said["actor"], said["data"]) == ("boss", {"text": "Hello.", "staff": True})
+
+    entries = [each async for each in LogEntry.objects.order_by("pk").values_list(
+        "user__username", "object_id", "object_repr", "change_message"
+    )]  # fmt: skip
+    assert entries == [
+        ("boss", session_id, "Roof repair", "Observed: A complaint"),
+        ("boss", session_id, "Roof repair", "Wrote as staff"),
+    ]
+
+
+async def test_nothing_is_theirs_before_they_observe(
+    application: Application, tokens: dict[str, str]
+) -> None:
+    """To staff who do not observe it a foreign session is none, and their list is their own."""
+    async with (
+        Client(application, token=tokens["ann"]) as ann,
+        Client(application, token=tokens["boss"]) as boss,
+    ):
+        session_id = await begin(ann)
+
+        async def refused() -> None:
+            for method, params in (
+                ("get_session", {}),
+                ("list_events", {}),
+                ("send_message", {"text": "x", "key": "k"}),
+                ("end_session", {"key": "k"}),
+                ("signal", {"name": "typing"}),
+            ):
+                error = await boss.call(method, session_id=session_id, **params)
+                assert error["data"]["code"] == "session_not_found", method
+            assert (await boss.call("list_sessions"))["sessions"] == []
+            watched = await boss.call(
+                "watch_sessions", sessions=[{"session_id": session_id, "after": 0}]
+            )
+            assert [each["code"] for each in watched["refused"]] == ["session_not_found"]
+
+        await refused()
+        await boss.call("observe_session", session_id=session_id, after=0)
+        assert (await boss.call("list_sessions"))["sessions"] == []
+        assert (await boss.call("list_events", session_id=session_id))["head"] == 1
+        async with Client(application, token=tokens["boss"]) as other:
+            error = await other.call("list_events", session_id=session_id)
+            assert error["data"]["code"] == "session_not_found"
+        await boss.call("unwatch_sessions", session_ids=[session_id])
+        await refused()
+    assert await LogEntry.objects.acount() == 1
+
+
+async def test_rights_are_graded(application: Application, tokens: dict[str, str]) -> None:
+    """Who may only read cannot write; who may only act cannot observe; a user can do neither."""
+    async with (
+        Client(application, token=tokens["ann"]) as ann,
+        Client(application, token=tokens["reader"]) as reader,
+        Client(application, token=tokens["mover"]) as mover,
+        Client(application, token=tokens["bob"]) as bob,
+    ):
+        session_id = await begin(ann)
+        for client in (mover, bob):
+            error = await client.call("observe_session", session_id=session_id, after=0)
+            assert error["data"]["code"] == "forbidden"
+        await reader.call("observe_session", session_id=session_id, after=0)
+        for method, params in (
+            ("send_message", {"text": "x"}),
+            ("end_session", {}),
+            ("remove_participant", {"user": "ann"}),
+        ):
+            error = await reader.call(method, session_id=session_id, key="k", **params)
+            assert error["data"]["code"] == "session_not_found", method
+        assert (await reader.call("list_events", session_id=session_id))["head"] == 1
+
+
+def _no_staff(user: User) -> None:
+    user.is_staff = False
+    user.save()
+
+
+def _no_permission(user: User) -> None:
+    user.user_permissions.remove(Permission.objects.get(codename="read_session"))
+
+
+@pytest.mark.parametrize("lose", [_no_staff, _no_permission], ids=["staff", "permission"])
+async def test_it_ends_with_the_right(
+    application: Application, tokens: dict[str, str], lose: Callable[[User], None]
+) -> None:
+    """Who loses the permission, or is no staff any more, is shown nothing more; others are."""
+    async with (
+        Client(application, token=tokens["ann"]) as ann,
+        Client(application, token=tokens["boss"]) as boss,
+        Client(application, token=tokens["reader"]) as reader,
+    ):
+        session_id = await begin(ann)
+        own = await begin(boss)
+        for client in (boss, reader):
+            await client.call("observe_session", session_id=session_id, after=-1)
+        keeper = (await application.flows.resolve(door)).keeper
+        await keeper.look(asyncio.get_running_loop().time())
+        assert sum(each.observing for each in keeper.connections) == 2
+
+        await sync_to_async(lose)(await User.objects.aget(username="boss"))
+        await keeper.look(asyncio.get_running_loop().time())
+        assert await next_of(boss, "unwatched") == {
+            "session_id": session_id,
+            "reason": "forbidden",
+        }
+        await ann.call("send_message", session_id=session_id, text="Alone?", key="m")
+        assert (await next_of(reader, "event"))["data"] == {"text": "Alone?"}
+        await boss.call("send_message", session_id=own, text="Mine.", key="m")
+        # What they take part in goes on; the foreign message does not come before.
+        assert (await next_of(boss, "event"))["data"] == {"text": "Mine."}
+        error = await boss.call("list_events", session_id=session_id)
+        assert error["data"]["code"] == "session_not_found"
+
+
+async def test_removing_an_observer_from_the_session(
+    application: Application, tokens: dict[str, str]
+) -> None:
+    """Who observes a session goes on when they are removed as a participant: it is by right."""
+    async with (
+        Client(application, token=tokens["ann"]) as ann,
+        Client(application, token=tokens["reader"]) as reader,
+    ):
+        session_id = await begin(ann, participants=[{"user": "reader", "role": "member"}])
+        await reader.call("observe_session", session_id=session_id, after=-1)
+        await ann.call("remove_participant", session_id=session_id, user="reader", key="r")
+        assert (await next_of(reader, "event"))["kind"] == "participant_removed"
+        await ann.call("send_message", session_id=session_id, text="Gone?", key="m")
+        assert (await next_of(reader, "event"))["data"] == {"text": "Gone?"}
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["shown", "hidden"])
+async def test_whether_observers_are_shown(
+    tokens: dict[str, str],
+    settings: Settings,
+    shown: bool,  # noqa: FBT001
+) -> None:
+    """Observers are in the presence of a session, or not, as it is set; participants always are."""
+    settings.OBSERVERS_ARE_SHOWN = shown
+    async with (
+        serving() as application,
+        Client(application, token=tokens["ann"]) as ann,
+        Client(application, token=tokens["reader"]) as reader,
+    ):
+        session_id = await begin(ann)
+        await reader.call("observe_session", session_id=session_id, after=-1)
+        here = ["ann", "reader"] if shown else ["ann"]
+        for client in (ann, reader):
+            told = await next_of(client, "presence")
+            assert told == {"session_id": session_id, "here": here}
+
+
+async def test_it_is_seen_who_observes(application: Application, tokens: dict[str, str]) -> None:
+    """The list of connections says how many sessions a connection observes."""
+    async with (
+        Client(application, token=tokens["ann"]) as ann,
+        Client(application, token=tokens["reader"]) as reader,
+    ):
+        session_id = await begin(ann)
+        await reader.call("observe_session", session_id=session_id, after=-1)
+        connections = (await application.flows.resolve(door)).keeper.connections
+
+        async def counted() -> bool:
+            by_id = {each.id: each for each in connections}
+            mine = by_id[reader.welcome["connection"]]
+            return (mine.watching, mine.observing, mine.lag) == (1, 1, 0)
+
+        await until(counted)
+
+
+async def test_when_rights_cannot_be_asked(
+    application: Application, tokens: dict[str, str]
+) -> None:
+    """Without the database, to observe is refused as unavailable and may be tried again."""
+    async with Client(application, token=tokens["reader"]) as reader:
+        log = (await application.flows.resolve(door)).log
+        await log.close()
+        error = await reader.call(
+            "observe_session", session_id="01970000-0000-7000-8000-000000000001", after=0
+        )
+        assert (error["data"]["code"], error["data"]["retry"]) == ("unavailable", True)
