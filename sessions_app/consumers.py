@@ -81,8 +81,11 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
 
     async def _refuse(self, send: Send, why: close_codes.Close) -> None:
         counts.refused[why[1]] += 1
-        # Accepted first: a browser cannot read the status of a refused handshake.
-        await send({"type": "websocket.accept"})
+        # Accepted first: a browser cannot read the status of a refused handshake. With what it has
+        # offered: a browser that is answered without reads no close code either.
+        offered = self.scope.get("subprotocols", [])
+        subprotocol = SUBPROTOCOL if SUBPROTOCOL in offered else None
+        await send({"type": "websocket.accept", "subprotocol": subprotocol})
         await send({"type": "websocket.close", "code": why[0], "reason": why[1]})
 
     async def _serve(self, identity: Identity, receive: Receive, send: Send) -> None:
