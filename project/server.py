@@ -1,72 +1,25 @@
 """The production server: uvicorn, set up for many long-lived sockets that are never cut off."""
 
+import gc
 import signal
 import socket
 import sys
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import structlog
 import uvicorn
 from django.conf import settings
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from sessions_app.close_codes import NO_PONG
+from project.websocket import Protocol
 
 logger = structlog.get_logger(__name__)
 
 #: What is left to HTTP requests after the sockets are drained, in seconds.
 LAST_REQUESTS = 5
 
-#: How long a client has to answer a close before its connection is cut, in seconds.
-CLOSE_SECONDS = 5.0
-
-
-_NONSENSE = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-
-
-class Protocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket, which also answers to nonsense, and closes on a peer that is stuck.
-
-    uvicorn waits for room in the peer's buffer before it sends anything, the close included, and
-    its closing waits until everything has been read: a peer that is stuck would be kept for ever.
-    """
-
-    def data_received(self, data: bytes) -> None:
-        """Take what the peer has sent; what is no request at all is answered, too."""
-        super().data_received(data)
-        if self.conn.handshake_exc is not None and not self.handshake_initiated:
-            # A request line or a header beyond the library's limit: uvicorn would say nothing.
-            self.handshake_initiated = True
-            self.transport.write(_NONSENSE)
-            self.transport.close()
-
-    async def send(self, message: Any) -> None:
-        """Send; a close does not wait, and is followed by a cut."""
-        if message["type"] != "websocket.close":
-            await super().send(message)
-            return
-        self.writable.set()
-        await super().send(message)
-        if self.close_timer is not None:
-            self.close_timer.cancel()
-            self.close_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
-
-    def keepalive_timeout(self) -> None:
-        """Close on a peer that has not answered a ping: 4007, where uvicorn says 1011."""
-        self.pong_timer = None
-        self.pending_ping_payload = None
-        if self.close_sent or self.transport.is_closing():
-            return
-        if self.read_paused:
-            # The answer may be waiting behind requests that are not read yet.
-            self.schedule_ping()
-            return
-        self.conn.fail(*NO_PONG)
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_sent = True
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": NO_PONG[0]})
-        self.close_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+#: So many more objects than there were, and the garbage collector looks.
+GARBAGE = 20_000
 
 
 class Server(uvicorn.Server):
@@ -118,6 +71,8 @@ def serve(*, host: str, listen_port: int, fd: int | None = None) -> None:
         log_config=None,
         access_log=False,
     )
+    config.load()
+    leave_alone_what_stays()
     # uvicorn raises the signal once more when it has shut down: a stop as asked for is no failure.
     signal.signal(signal.SIGTERM, _exit)
     with suppress(KeyboardInterrupt):
@@ -126,6 +81,17 @@ def serve(*, host: str, listen_port: int, fd: int | None = None) -> None:
 
 def _exit(*_: object) -> NoReturn:
     sys.exit(0)
+
+
+def leave_alone_what_stays() -> None:
+    """Spare the garbage collector what is there for as long as the process.
+
+    A message makes a few hundred objects, nearly all of which go by their counts. With the usual
+    threshold, every seventh message has the collector look, and now and then at all of Django.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
 
 
 def _listen(host: str, listen_port: int) -> socket.socket:

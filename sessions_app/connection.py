@@ -69,6 +69,7 @@ class Connection:
         limits: Limits,
         user_bucket: TokenBucket,
         arrays: bool,
+        together: bool = False,
         clock: Monotonic,
         rights: Callable[[], Awaitable[frozenset[Right]]],
         methods: Mapping[str, Flow[Any, Any]] = protocol.PUBLIC,
@@ -76,7 +77,8 @@ class Connection:
         self.id = uuid4().hex[:16]
         self.identity = identity
         self.user = Actor(identity.user)
-        self.outbox = Outbox(arrays=arrays)
+        self._who = actor(self.user)
+        self.outbox = Outbox(arrays=arrays, together=together)
         self.watches = Watches(self.id, identity.user, hub, self.outbox)
         #: Frames that came in.
         self.received = 0
@@ -133,7 +135,8 @@ class Connection:
         if len(text if text.isascii() else text.encode()) > self._limits.frame_bytes:
             self.outbox.close(close_codes.FRAME_TOO_LARGE)
             return
-        await self._let_quick_ones_end()
+        if len(self._running) >= self._limits.in_flight:
+            await self._let_quick_ones_end()
         self._take(protocol.decode(text, batch=self._limits.batch))
         # Who does not read its replies is not read from.
         await self.outbox.room()
@@ -244,7 +247,7 @@ class Connection:
         trace.set(f"{self.id}-{self._count}")
         asked_as.set(job.request.id)
         try:
-            if job.turn is not None:
+            if job.turn is not None and job.turn.waits:
                 await job.turn.come()
             outcome = await self._execute(job)
         finally:
@@ -263,31 +266,34 @@ class Connection:
         flow = self._methods.get(request.method)
         if flow is None:
             return protocol.error("method_not_found", "There is no such method")
-        try:
-            who = await self._who_asks(job)
-        except Refused as problem:
-            return protocol.error_of(problem, "")
-        context = self._flows.create_context(actor(who), watcher(job.watcher))
+        who = self._who
+        if self._asks_as_staff(job):
+            try:
+                who = actor(Actor(self.user.name, await self._rights()))
+            except Refused as problem:
+                return protocol.error_of(problem, "")
+        tags = (who, watcher(job.watcher))
         if not flow.streaming:
-            return await execute(context, flow, request.params)
+            return await execute(self._flows, flow, request.params, *tags)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 (a message has a task of its own)
         self._streams.add(task)
         try:
             return await execute_stream(
-                context, flow, request.params, partial(self._give, request.id)
+                self._flows.create_context(*tags),
+                flow,
+                request.params,
+                partial(self._give, request.id),
             )
         finally:
             self._streams.discard(task)
 
-    async def _who_asks(self, job: Job) -> Actor:
-        """The user: with rights only to observe a session, or in one that is observed here."""
-        if (
-            job.request.method not in protocol.AS_STAFF
-            and job.session_id not in self.watches.observed
-        ):
-            return self.user
-        return Actor(self.user.name, await self._rights())
+    def _asks_as_staff(self, job: Job) -> bool:
+        """Whether rights count: only to observe a session, or in one that is observed here."""
+        observed = self.watches.observed
+        return job.request.method in protocol.AS_STAFF or (
+            bool(observed) and job.session_id in observed
+        )
 
     async def _give(self, id_: object, item: object) -> None:
         """Send an item of a stream; the next one is asked for when there is room for it."""

@@ -24,6 +24,9 @@ from sessions_app.staff import rights_of_id
 
 logger = structlog.get_logger(__name__)
 
+#: The server's extension of ASGI: several text frames may come, and be sent, in one message.
+TEXTS = "sessions.texts"
+
 #: The close code of what ended without one (RFC 6455, section 7.1.5).
 ABNORMAL = 1006
 
@@ -98,6 +101,7 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
             limits=granted,
             user_bucket=self.door.bucket_of(identity.user, granted, clock),
             arrays=b"batch=1" in self.scope["query_string"].split(b"&"),
+            together=TEXTS in self.scope.get("extensions", {}),
             clock=clock,
             rights=partial(self.door.log.run, rights_of_id, identity.user_id),
         )
@@ -149,7 +153,10 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
             message = await receive()
             if message["type"] == "websocket.disconnect":
                 return int(message.get("code") or ABNORMAL)
-            if (text := message.get("text")) is None:
-                connection.outbox.close(close_codes.BINARY_FRAME)
-            else:
-                await connection.receive(text)
+            # Several, where the server gives them together.
+            texts = message.get("texts") or (message.get("text"),)
+            for text in texts:
+                if text is None:
+                    connection.outbox.close(close_codes.BINARY_FRAME)
+                else:
+                    await connection.receive(text)

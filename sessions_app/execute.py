@@ -5,21 +5,18 @@ from typing import Any
 
 import structlog
 
-from flows.engine import Context, Flow
+from flows.engine import Context, Flow, Scope
+from flows.engine.nodes import Bound
 from sessions_app.protocol import Error, error_of, is_expected
 from sessions_app.tracing import trace
 
 logger = structlog.get_logger(__name__)
 
 
-async def execute(context: Context[Any], flow: Flow[Any, Any], params: object) -> object:
-    """The result of `flow` with raw `params`, run in a context that is new; or an `Error`.
-
-    The context is closed, whatever happens.
-    """
+async def execute(scope: Scope, flow: Flow[Any, Any], params: object, *tags: Bound) -> object:
+    """The result of `flow` with raw `params`, run in a context of its own; or an `Error`."""
     try:
-        async with context as ctx:
-            return await ctx.exec_raw(flow, params)
+        return await scope.run_raw(flow, params, tags=tags)
     except Exception as exception:  # noqa: BLE001 (whatever it is, a client waits for an answer)
         return _told(exception, flow)
 
@@ -32,7 +29,8 @@ async def execute_stream(
 ) -> object:
     """As `execute` for a streaming flow: each item is given, and the result is empty.
 
-    The flow goes no further than what has been given.
+    The context is a new one; it is closed, whatever happens. The flow goes no further than what
+    has been given.
     """
     try:
         async with context as ctx, ctx.stream_raw(flow, params) as items:

@@ -14,30 +14,45 @@ class Turn:
         self._key = key
         self._group = group
 
+    @property
+    def waits(self) -> bool:
+        """Whether there is something that must be over before."""
+        return self._group.before is not None
+
     async def come(self) -> None:
         """Wait until everything that must be over before is over."""
         if self._group.before is not None:
-            await self._group.before.over.wait()
+            await self._group.before.wait()
             self._group.before = None  # so that a busy session grows no chain
 
     def end(self) -> None:
         """It has run."""
         self._group.running -= 1
         if self._group.running == 0:
-            self._group.over.set()
+            self._group.end()
             self._order.forget(self._key, self._group)
 
 
 class _Group:
     """Requests that may run together: writes, or a single request that is none."""
 
-    __slots__ = ("before", "over", "running", "writes")
+    __slots__ = ("_over", "before", "running", "writes")
 
     def __init__(self, *, writes: bool, before: "_Group | None") -> None:
         self.writes = writes
         self.before = before
         self.running = 0
-        self.over = asyncio.Event()
+        # Made for who waits: most of the time, nobody does.
+        self._over: asyncio.Event | None = None
+
+    async def wait(self) -> None:
+        if self.running:
+            self._over = self._over or asyncio.Event()
+            await self._over.wait()
+
+    def end(self) -> None:
+        if self._over is not None:
+            self._over.set()
 
 
 class Order:

@@ -33,12 +33,14 @@ class Outbox:
         "_ended",
         "_frames",
         "_news",
+        "_together",
         "sending_since",
         "sent",
     )
 
-    def __init__(self, *, arrays: bool) -> None:
+    def __init__(self, *, arrays: bool, together: bool = False) -> None:
         self._arrays = arrays
+        self._together = together
         self._frames: deque[str] = deque()
         self._bytes = 0
         self._close: Close | None = None
@@ -54,7 +56,12 @@ class Outbox:
     @property
     def has_room(self) -> bool:
         """Whether another frame may be put in."""
-        return not self.closing and len(self._frames) < MAX_FRAMES and self._bytes < MAX_BYTES
+        return (
+            self._close is None
+            and not self._ended
+            and len(self._frames) < MAX_FRAMES
+            and self._bytes < MAX_BYTES
+        )
 
     @property
     def waiting(self) -> int:
@@ -75,9 +82,10 @@ class Outbox:
         """Send `frame` after what is there."""
         if self._ended:
             return
+        if not self._frames:
+            self._news.set()
         self._frames.append(frame)
         self._bytes += len(frame)
-        self._news.set()
         if len(self._frames) >= MAX_FRAMES or self._bytes >= MAX_BYTES:
             self._drained.clear()
 
@@ -118,23 +126,32 @@ class Outbox:
     async def _send_all(self, send: Send) -> None:
         loop = asyncio.get_running_loop()
         while self._frames:
-            frame = self._take()
             self.sending_since = loop.time()
-            await send({"type": "websocket.send", "text": frame})
+            await self._send_some(send)
             self.sending_since = None
-            self.sent += 1
             if len(self._frames) <= MAX_FRAMES // 2 and self._bytes <= MAX_BYTES // 2:
                 self._drained.set()
 
-    def _take(self) -> str:
-        frames = [self._pop()]
-        # A batch's replies are an array already; they go alone.
-        while self._arrays and len(frames) < MAX_ARRAY and self._next_is_single(frames[-1]):
-            frames.append(self._pop())
-        return frames[0] if len(frames) == 1 else array(frames)
+    async def _send_some(self, send: Send) -> None:
+        if not self._together:
+            await send({"type": "websocket.send", "text": self._take()})
+            self.sent += 1
+            return
+        texts = [self._take()]
+        while self._frames and len(texts) < MAX_ARRAY:
+            texts.append(self._take())
+        await send({"type": "websocket.send", "texts": texts})
+        self.sent += len(texts)
 
-    def _next_is_single(self, last: str) -> bool:
-        return bool(self._frames) and not (last.startswith("[") or self._frames[0].startswith("["))
+    def _take(self) -> str:
+        first = self._pop()
+        # A batch's replies are an array already; they go alone.
+        if not self._arrays or first[0] == "[":
+            return first
+        frames, waiting = [first], self._frames
+        while waiting and len(frames) < MAX_ARRAY and waiting[0][0] != "[":
+            frames.append(self._pop())
+        return array(frames) if len(frames) > 1 else first
 
     def _pop(self) -> str:
         frame = self._frames.popleft()

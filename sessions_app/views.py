@@ -56,8 +56,7 @@ async def call_flow(request: HttpRequest, name: str) -> HttpResponse:
         if isinstance(params, Error):
             return _refuse(params)
         new_trace()
-        context = flows.create_context(actor(Actor(identity.user)))
-        outcome = await execute(context, flow, params)
+        outcome = await execute(flows, flow, params, actor(Actor(identity.user)))
         return _refuse(outcome) if isinstance(outcome, Error) else _json(outcome)
 
 

@@ -64,14 +64,15 @@ class Cursor:
 
     def send(self, entry: Entry) -> bool:
         """Send the entry after `position` if it may be sent now."""
-        if self.watches.holds(entry.event):
+        watches, event = self.watches, entry.event
+        if watches.holds(event):
             return False
-        if not self.watches.outbox.has_room:
-            self._lag(entry.event.seq)
+        if not watches.outbox.has_room:
+            self._lag(event.seq)
             return False
-        self.watches.outbox.put(entry.frame_for(self.user))
-        self.watches.delivered += 1
-        self.position = entry.event.seq
+        watches.outbox.put(entry.frame_for(self.user))
+        watches.delivered += 1
+        self.position = event.seq
         return True
 
     def _lag(self, seq: int) -> None:
@@ -310,6 +311,8 @@ class RequestWatcher:
 
     def answered(self) -> None:
         """The request has been answered, or will not be: begin to send."""
+        if not self._registered:
+            return
         self._watches.hub.release(self._registered)
         self._watches.registered -= Counter(self._registered)
         for cursor in self._followed:

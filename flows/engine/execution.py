@@ -144,7 +144,7 @@ async def accept(context: "Context[Any]") -> "Plan":
     elif not isinstance(given, flow.accepts):
         kinds = f"Expected `{name_of(flow.input_type)}`, got `{name_of(type(given))}`"
         raise InvalidInput(flow.name, "$", kinds)
-    return await scope.prepare(flow)
+    return scope.ready.get(flow) or await scope.prepare(flow)
 
 
 def home_of(resource: Resource[Any], context: "Context[Any]") -> "Context[Any]":

@@ -233,7 +233,9 @@ class Batch:
             begun = [self._session_row(each) for each in self._begun]
             models.Session.objects.using(self._using).bulk_create(begun)
         moved = {each.session_id for each in self.announced} - self._begun.keys()
-        self._statements.move_sessions([self._progress(each) for each in sorted(moved)])
+        self._statements.move_sessions(
+            [self._progress(each) for each in sorted(moved, key=_number)]
+        )
         for session_id in moved:
             self._store_changes(session_id)
         self._statements.insert_events(self._new_events)
@@ -268,6 +270,10 @@ class Batch:
             last_activity=stored.last.at,
             **_changing(session),
         )
+
+
+def _number(session_id: UUID) -> int:
+    return session_id.int
 
 
 def _at(moment: Moment) -> datetime:

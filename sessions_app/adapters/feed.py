@@ -107,8 +107,13 @@ class Feed:
     def offer(self, events: Iterable[Event]) -> None:
         """Take events in any order, doubled or not, and push those that are next."""
         for event in events:
-            self.known_head = max(self.known_head, event.seq)
-            if event.seq > (self.position or 0) and len(self._stash) < STASH:
+            if event.seq > self.known_head:
+                self.known_head = event.seq
+            if event.seq - 1 == self.position and not self._stash:
+                # As nearly always: it is the next one.
+                self.position = event.seq
+                self._append(Entry(event))
+            elif event.seq > (self.position or 0) and len(self._stash) < STASH:
                 self._stash[event.seq] = event
         if self.position is None:
             return

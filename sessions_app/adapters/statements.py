@@ -9,7 +9,7 @@ names of tables and marks for parameters.
 # ruff: noqa: S608
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import Any, ClassVar, TypeAlias
@@ -88,7 +88,7 @@ class Statements(ABC):
             "SELECT r.id, r.last_seq FROM ({rows}) AS v"
             f" JOIN {SESSION} AS r ON r.id = v.column1 ORDER BY r.id{self.locks}",
             "uuid",
-            [(each,) for each in sorted(set(session_ids))],
+            [(each,) for each in sorted(set(session_ids), key=_as_number)],
         )
         return {as_uuid(session_id): seq for session_id, seq in found}
 
@@ -187,9 +187,12 @@ class SQLite(Statements):
 
     def _rows(self, types: str, rows: Sequence[Row]) -> tuple[str, Sequence[Any]]:
         row = f"({', '.join('?' * len(rows[0]))})"
-        return f"VALUES {', '.join([row] * len(rows))}", [
-            as_text(value) for row in rows for value in row
-        ]
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+        for index, value in enumerate(rows[0]):
+            if (spell := _SPELLINGS.get(type(value))) is not None:
+                columns[index] = spell(columns[index])
+        values = [value for row in zip(*columns, strict=True) for value in row]
+        return f"VALUES {', '.join([row] * len(rows))}", values
 
 
 class PostgreSQL(Statements):
@@ -226,14 +229,24 @@ def parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
         yield rows[begin : begin + MOST_ROWS]
 
 
-def as_text(value: Any) -> Any:
-    """A value as Django stores it on SQLite."""
-    match value:
-        case UUID():
-            return value.hex
-        case datetime():
-            return str(value.replace(tzinfo=None))
-    return value
+def _hexes(values: Sequence[UUID]) -> list[str]:
+    """Ids as Django stores them on SQLite."""
+    return [value.hex for value in values]
+
+
+def _times(values: Sequence[datetime]) -> list[str]:
+    """Times as Django stores them on SQLite; those of one batch are nearly all the same."""
+    known = {value: str(value.replace(tzinfo=None)) for value in set(values)}
+    return [known[value] for value in values]
+
+
+#: How columns that SQLite has no type for are spelled there: all of a column are of one type.
+_SPELLINGS: dict[type, Callable[[Sequence[Any]], list[str]]] = {UUID: _hexes, datetime: _times}
+
+
+def _as_number(value: UUID) -> int:
+    # Compared as numbers, ids are in the same order, in a tenth of the time.
+    return value.int
 
 
 def as_uuid(value: UUID | str) -> UUID:

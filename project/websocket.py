@@ -1,0 +1,182 @@
+"""The production server's WebSocket: uvicorn's, with a short way for what comes and goes most.
+
+What comes and goes most are text frames in one piece. They are read and written here, all that
+came or goes at once together; everything else (the handshake, other frames, whatever is wrong) is
+left to uvicorn and `websockets`, which never get half a frame from here.
+"""
+
+from typing import Any
+
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import apply_mask  # type: ignore[attr-defined]  # its C, if there is
+from websockets.protocol import OPEN
+
+from sessions_app.close_codes import NO_PONG
+from sessions_app.consumers import TEXTS
+
+#: RFC 6455, section 5.2: a text message in one frame; the bit that says "masked".
+_WHOLE_TEXT = 0x81
+_FINAL = 0x80
+_CONTROL = 0x08
+_MASKED = 0x80
+
+#: How long a client has to answer a close before its connection is cut, in seconds.
+CLOSE_SECONDS = 5.0
+
+
+_NONSENSE = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class Protocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket, which also answers to nonsense, and closes on a peer that is stuck.
+
+    uvicorn waits for room in the peer's buffer before it sends anything, the close included, and
+    its closing waits until everything has been read: a peer that is stuck would be kept for ever.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._kept = b""
+        self._in_pieces = False
+        self._is_ours = False
+        self._texts: list[str] | None = None
+
+    def handle_connect(self, event: Any) -> None:
+        """Begin, and say what can be done here."""
+        super().handle_connect(event)
+        if not self.close_sent:
+            extensions: dict[Any, Any] | None = self.scope["extensions"]
+            assert extensions is not None  # noqa: S101 - it was just made
+            extensions[TEXTS] = {}
+
+    # -- in
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the peer has sent."""
+        if self._is_ours:
+            self._take(self._kept + data if self._kept else data)
+        elif self.handshake_complete and self.conn.state is OPEN and not self.conn.reader.buffer:
+            # From here on: there is no frame of which `websockets` has a part.
+            self._is_ours = True
+            self._take(data)
+        else:
+            self._leave(data)
+
+    def _take(self, data: bytes) -> None:
+        """Take the frames in `data`; what is left of it begins the next one."""
+        position, size = 0, len(data)
+        while self._is_ours and size - position >= 2:
+            first, second = data[position], data[position + 1]
+            length, begin = second & 0x7F, position + 6
+            if length >= 126:
+                begin = position + (8 if length == 126 else 14)
+                length = int.from_bytes(data[position + 2 : begin - 4], "big")
+                if size < begin:
+                    break
+            if length > self.config.ws_max_size or not second & _MASKED:
+                # It will be refused: nothing after it is of any interest.
+                self._is_ours = False
+                break
+            end = begin + length
+            if end > size:
+                break
+            if first != _WHOLE_TEXT or self._in_pieces:
+                self._note_pieces(first)
+                self._leave(data[position:end])
+            elif not self._put(apply_mask(data[begin:end], data[begin - 4 : begin])):
+                self._leave(data[position:end])
+            position = end
+        self._kept = data[position:] if self._is_ours else b""
+        if not self._is_ours:
+            self._leave(data[position:])
+
+    def _note_pieces(self, first: int) -> None:
+        if not first & _CONTROL:
+            self._in_pieces = not first & _FINAL
+
+    def _put(self, payload: bytes) -> bool:
+        """Give a text to the application, with those that still wait; False if it is no text."""
+        if self.close_sent:
+            return True
+        try:
+            text = payload.decode()
+        except UnicodeDecodeError:
+            return False
+        if self._texts is not None:
+            self._texts.append(text)
+            return True
+        self._texts = [text]
+        message: Any = {"type": "websocket.receive", "texts": self._texts}
+        self.queue.put_nowait(message)
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+        return True
+
+    async def receive(self) -> Any:
+        """The next message for the application."""
+        message = await super().receive()
+        if message["type"] == "websocket.receive":
+            self._texts = None
+        return message
+
+    def _leave(self, data: bytes) -> None:
+        """Have uvicorn take it; what is no request at all is answered, too."""
+        # What comes next comes after it.
+        self._texts = None
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # A request line or a header beyond the library's limit: uvicorn would say nothing.
+            self.handshake_initiated = True
+            self.transport.write(_NONSENSE)
+            self.transport.close()
+
+    # -- out
+
+    async def send(self, message: Any) -> None:
+        """Send; a close does not wait, and is followed by a cut."""
+        if (texts := message.get("texts")) is not None:
+            await self._send_texts(texts)
+            return
+        if message["type"] != "websocket.close":
+            await super().send(message)
+            return
+        self.writable.set()
+        await super().send(message)
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+            self.close_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+
+    async def _send_texts(self, texts: list[str]) -> None:
+        if not self.writable.is_set():
+            await self.writable.wait()
+        if self.disconnected or self.close_sent or self.conn.state is not OPEN:
+            raise ClientDisconnected
+        self.transport.write(b"".join([part for text in texts for part in _frame(text.encode())]))
+
+    def keepalive_timeout(self) -> None:
+        """Close on a peer that has not answered a ping: 4007, where uvicorn says 1011."""
+        self.pong_timer = None
+        self.pending_ping_payload = None
+        if self.close_sent or self.transport.is_closing():
+            return
+        if self.read_paused:
+            # The answer may be waiting behind requests that are not read yet.
+            self.schedule_ping()
+            return
+        self.conn.fail(*NO_PONG)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": NO_PONG[0]})
+        self.close_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+
+
+def _frame(payload: bytes) -> tuple[bytes, bytes]:
+    """A text message in one frame: its header, and itself."""
+    size = len(payload)
+    if size < 126:
+        return bytes((_WHOLE_TEXT, size)), payload
+    if size < 65_536:
+        return b"\x81\x7e" + size.to_bytes(2, "big"), payload
+    return b"\x81\x7f" + size.to_bytes(8, "big"), payload
