@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 	$(PYTHON) -m pip install -q -r requirements.txt -r requirements-dev.txt
 	@touch .venv
 
-.PHONY: check format lint types imports migrations test coverage chaos demo requirements
+.PHONY: check format lint types imports migrations test coverage chaos demo requirements audit
 
 ## Everything CI checks: format, lint, types, import rules, migrations, tests.
 check: .venv lint types imports migrations test
@@ -45,6 +45,10 @@ chaos: .venv
 ## A server to try out, on SQLite.
 demo: .venv
 	$(PYTHON) manage.py demo
+
+## Ask for known vulnerabilities of everything that is pinned: 1 if there are, 3 if nobody could say.
+audit: .venv
+	$(PYTHON) tools/audit.py
 
 ## Pin what requirements.in and requirements-dev.in name.
 requirements: .venv
