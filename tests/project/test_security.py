@@ -42,6 +42,9 @@ def pages() -> list[str]:
         for m in admin.site._registry
     ]
     return [
+        "/",
+        "/sign-in/",
+        "/api/docs/",
         reverse("admin:index"),
         reverse("admin:login"),
         reverse("admin:password_change"),

@@ -67,13 +67,14 @@ def counts() -> list[int]:
     return sorted(SignInAttempts.objects.values_list("count", flat=True))
 
 
-def test_the_admin_says_when_to_try_again_and_looks_at_no_password(root: User) -> None:
+@pytest.mark.parametrize("page", [LOGIN, "/sign-in/"])
+def test_every_page_says_when_to_try_again_and_looks_at_no_password(page: str, root: User) -> None:
     """After three failures the right password does not help, and the answer is 429."""
     client = Client()
     for _ in range(3):
-        failed = client.post(LOGIN, {"username": "root", "password": "wrong"})
+        failed = client.post(page, {"username": "root", "password": "wrong"})
         assert failed.status_code == 200
-    refused = client.post(LOGIN, {"username": "root", "password": "right"})
+    refused = client.post(page, {"username": "root", "password": "right"})
     assert refused.status_code == 429
     assert 890 <= int(refused["Retry-After"]) <= 900
     assert "15 minutes" in refused.text
