@@ -20,7 +20,7 @@ from sessions_app.contract.schemas import components
 from sessions_app.management.commands import schema as command
 from sessions_app.management.commands.schema import COMMITTED, committed, rendered
 from sessions_app.protocol import FAULTS, PUBLIC
-from tests.project.test_readme import ROOT
+from tests.servers import ROOT
 from tests.sessions_app.commands.running import call
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from sessions_app.contract import document, printed
 from tests.node import compiled, node
-from tests.project.test_readme import ROOT
+from tests.servers import ROOT
 
 
 @pytest.mark.node
