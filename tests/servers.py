@@ -271,6 +271,12 @@ class Server:
         """End the process at once, as a power cut would."""
         self._end(signal.SIGKILL)
 
+    def ended(self) -> int:
+        """Wait until the process has ended by itself; its exit status."""
+        assert self._process is not None
+        process, self._process = self._process, None
+        return process.wait(PATIENCE)
+
     def close(self) -> None:
         """Stop it if it runs, and give the port and the log back."""
         if self._process is not None:
