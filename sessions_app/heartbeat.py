@@ -29,6 +29,13 @@ LOOK_EVERY = 1.0
 #: How often it says that it is there, and what its connections are like, in seconds.
 BEAT_EVERY = 5.0
 
+#: So many rows are written in one look, when thousands come at once; the next look goes on.
+ROWS_A_LOOK = 1_000
+
+#: Between two transactions of a look others can write, in seconds: on SQLite, who waits for its
+#: lock does not stand in a line, but asks again after a while.
+PAUSE = 0.05
+
 #: What a client has sent last is told to the minute: else every row would change all the time.
 SEEN_STEP = 60.0
 
@@ -156,6 +163,8 @@ class Heartbeat:
         if not (due or new or gone):
             return
         for start in range(0, max(len(new), len(gone), 1), MOST_ROWS):
+            if start:
+                await asyncio.sleep(PAUSE)
             part = slice(start, start + MOST_ROWS)
             await self._ask(nodes.write, self._node, new[part], gone[part], draining=draining)
             self._draining = draining
@@ -172,7 +181,8 @@ class Heartbeat:
         look = there if all_of_them else there.keys() - self._written.keys()
         rows = (self._row(there[id_], now) for id_ in look)
         new = [row for row in rows if row != self._written.get(row.id)]
-        return new, [id_ for id_ in self._written if id_ not in there]
+        gone = [id_ for id_ in self._written if id_ not in there]
+        return new[:ROWS_A_LOOK], gone[:ROWS_A_LOOK]
 
     def _row(self, connection: Kept, now: float) -> Row:
         """What is written of `connection`, with as much of the last row as is near enough."""

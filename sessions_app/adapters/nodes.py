@@ -1,6 +1,6 @@
 """What a node writes down of itself and its connections, and what it is asked: units of work.
 
-Rows are written when something is new, and by hundreds at a time: a node with ten thousand sockets
+Rows are written when something is new, and many at a time: a node with ten thousand sockets
 of which none comes or goes writes one row every few seconds. Times that nodes compare are the
 database's, so that no node's clock decides who is alive.
 """
@@ -24,8 +24,8 @@ DEAD = timedelta(seconds=30)
 #: missed it.
 ASKED = timedelta(minutes=2)
 
-#: Rows in one transaction: others may want to write, too.
-MOST_ROWS = 500
+#: Rows in one transaction: on SQLite, everybody who writes waits for it.
+MOST_ROWS = 200
 
 
 class Row(Struct, frozen=True):
