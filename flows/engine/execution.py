@@ -31,9 +31,9 @@ async def perform(context: "Context[Any]", parent: "Context[Any] | None") -> Any
     scope, values, part = context.scope, None, None
     if scope.guarded:
         scope.refuse_another_loop()
-    if context.state:
+    if parent is None:
         context.require_open()
-    if parent is not None:
+    else:
         if parent.state:
             parent.require_open()
         parent.active += 1

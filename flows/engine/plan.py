@@ -43,7 +43,10 @@ class Plan(Struct, eq=False):
     """How one node is made, or run."""
 
     node: Node
-    #: With what never changes as its defaults: preset values and, once they are made, atoms.
+    #: What makes it, what never changes of its arguments (preset values and, once they are made,
+    #: atoms), and it with those for defaults.
+    original: Callable[..., Any]
+    fixed: dict[str, Any]
     function: Callable[..., Any]
     atoms: list[tuple[str, Atom[Any]]]
     resources: list[tuple[str, Resource[Any]]]
@@ -59,17 +62,20 @@ class Plan(Struct, eq=False):
     #: What is opened before it in each context, dependencies first.
     opens: "list[Opening]" = []
 
-    def bind(self, values: dict[str, Any]) -> None:
-        """Replace the defaults of some parameters: cheaper than to pass them each time."""
-        function = self.function
-        defaults = function.__kwdefaults__ if isinstance(function, FunctionType) else None
-        if not isinstance(function, FunctionType) or not values.keys() <= (defaults or {}).keys():
-            self.function = partial(function, **values)
-        elif values:
-            code, outside = function.__code__, function.__globals__
-            copy = FunctionType(code, outside, function.__name__, None, function.__closure__)
-            copy.__kwdefaults__ = {**(defaults or {}), **values}
-            self.function = copy
+
+def bound(function: Callable[..., Any], values: dict[str, Any]) -> Callable[..., Any]:
+    """`function` with `values` for defaults: cheaper than to pass them each time."""
+    known = function.__kwdefaults__ or {} if isinstance(function, FunctionType) else {}
+    if not isinstance(function, FunctionType) or not values.keys() <= known.keys():
+        return partial(function, **values)
+    # A parameter that may be given by position takes less time than one by name alone.
+    code, given = function.__code__, {**known, **values}
+    count = code.co_argcount + code.co_kwonlyargcount
+    flat = code.replace(co_argcount=count, co_kwonlyargcount=0)
+    last = tuple(given[name] for name in code.co_varnames[code.co_argcount : count])
+    defaults = (*(function.__defaults__ or ()), *last)
+    outside, inside = function.__globals__, function.__closure__
+    return FunctionType(flat, outside, function.__name__, defaults, inside)
 
 
 class Plans:
@@ -170,9 +176,8 @@ class Plans:
                 accepts = node.accepts[0] if len(node.accepts) == 1 else node.accepts
             vets = object in accepted(node.output_type)
         quick = node.shape is Shape.ASYNC_GENERATOR and not (resources or reads or self._watched)
-        plan = Plan(node, function, atoms, resources, reads, quick, accepts, vets)
-        plan.bind(fixed)
-        return plan
+        ready = bound(function, fixed)
+        return Plan(node, function, fixed, ready, atoms, resources, reads, quick, accepts, vets)
 
     def _tag_of_scope(self, want: Want, atom: Node) -> Any:
         tag = want.node

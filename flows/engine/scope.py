@@ -28,7 +28,7 @@ from flows.engine.nodes import (
     level,
 )  # fmt: skip
 from flows.engine.parsing import Unparsed
-from flows.engine.plan import Plan, Plans, reader
+from flows.engine.plan import Plan, Plans, bound, reader
 from flows.engine.presets import Given, Preset, substitutes
 from flows.engine.waiting import refuse_from_within, until
 
@@ -157,8 +157,8 @@ class Scope:
         values = await self.atoms.make([atom for part in parts for _, atom in part.atoms])
         opens: list[Opening] = []
         for part in parts:
-            part.bind({name: values[atom] for name, atom in part.atoms})
-            part.atoms = []
+            part.fixed.update((name, values[atom]) for name, atom in part.atoms)
+            part.function, part.atoms = bound(part.original, part.fixed), []
             resource = part.node
             if is_resource(resource):
                 given: list[str | None] = [
