@@ -11,7 +11,7 @@ from flows.engine.errors import Closed, worst
 from flows.engine.execution import build
 from flows.engine.nodes import CLOSED, Atom, Node, is_atom
 from flows.engine.presets import Given
-from flows.engine.waiting import mark, telling, until_done, until_made
+from flows.engine.waiting import mark, telling, until, until_made
 
 if TYPE_CHECKING:
     from flows.engine.scope import Scope
@@ -90,7 +90,7 @@ class Atoms:
         for task in making:
             task.cancel()
         for task in making:
-            error = worst(error, await until_done(task))
+            error = worst(error, await until(task))
             failure = None if task.cancelled() else task.exception()
             error = error if isinstance(failure, Closed) else worst(error, failure)
         while self._ledger:

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from flows.engine.errors import Abandoned, InvalidDefinition, worst
 from flows.engine.extension import Outcome
 from flows.engine.nodes import CLOSING
-from flows.engine.waiting import MARKED, until, until_done
+from flows.engine.waiting import MARKED, until
 
 if TYPE_CHECKING:
     from flows.engine.context import Context
@@ -107,8 +107,8 @@ class Rest(Struct, eq=False):
         default_factory=list[asyncio.Future[Exception | None]]
     )
     waits_for: "list[Context[Any]]" = field(default_factory=list["Context[Any]"])
-    idle: asyncio.Event | None = None
-    closed: asyncio.Event | None = None
+    idle: "asyncio.Future[None] | None" = None
+    closed: "asyncio.Future[None] | None" = None
     #: Who reads the items, if it is the execution of a stream.
     reader: "Stream[Any] | None" = None
 
@@ -149,7 +149,7 @@ class Work(Generic[T]):
 
     async def joined(self) -> BaseException | None:
         """Wait for its end, whatever happens; its error, if nobody has awaited it."""
-        cancelled = await until_done(self._task)
+        cancelled = await until(self._task)
         if self._task.cancelled() or self._seen:
             return cancelled
         return worst(self._task.exception(), cancelled)
@@ -164,7 +164,7 @@ async def settle(context: "Context[Any]", error: BaseException | None) -> BaseEx
     for work in spawned:
         error = worst(error, await work.joined())
     while context.active:
-        rest.idle = asyncio.Event()
+        rest.idle = asyncio.get_running_loop().create_future()
         error = worst(error, await until(rest.idle))
     for nested in reversed(list(rest.nested)):
         error = worst(error, await abandon(nested))

@@ -174,11 +174,6 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         self.require_open()
         self.more().callbacks.append(callback)
 
-    def made(self, resource: Node) -> Any:
-        """A resource that is open in it."""
-        assert self.values is not None  # noqa: S101 - it was opened before
-        return self.values[resource]
-
     @property
     def opening(self) -> Node | None:
         """What it is making at the moment."""
@@ -219,7 +214,7 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         if self.state == OPEN:
             await self.shut(error)
         elif self.state == CLOSING and not runs_in(type(self).shut, self):
-            await self.closed().wait()
+            await asyncio.wait([self.closed()])
 
     async def shut(self, error: BaseException | None) -> None:
         """Close it if it is open; raises what there is in the end, if that is not `error`."""
@@ -242,9 +237,9 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         self.state = CLOSED
         self.values = None
         if self.boundary is None:
-            (self.scope.contexts if self.above is None else self.above.more().nested).pop(self, 0)
+            (self.above or self.scope.root).more().nested.pop(self, 0)
         if self.rest is not None and self.rest.closed is not None:
-            self.rest.closed.set()
+            self.rest.closed.set_result(None)
         if final is not None and final is not error:
             raise final
 
@@ -258,13 +253,14 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
 
     def stir(self) -> None:
         """An execution in it has ended: tell who waits for it to be idle."""
-        if self.rest is not None and self.rest.idle is not None and not self.active:
-            self.rest.idle.set()
+        idle = self.rest.idle if self.rest is not None and not self.active else None
+        if idle is not None and not idle.done():
+            idle.set_result(None)
 
-    def closed(self) -> asyncio.Event:
-        """Set once it is closed."""
+    def closed(self) -> "asyncio.Future[None]":
+        """Done once it is closed."""
         rest = self.more()
-        rest.closed = rest.closed or asyncio.Event()
+        rest.closed = rest.closed or asyncio.get_running_loop().create_future()
         return rest.closed
 
     async def __aenter__(self) -> Self:

@@ -176,7 +176,9 @@ async def open_in(home: "Context[Any]", plan: "Plan", maker: "Context[Any]") -> 
     failure: BaseException | None = None
     try:
         acquired: list[Undo] = []
-        arguments = {name: home_of(each, home).made(each) for name, each in plan.resources}
+        arguments = {
+            name: (home_of(each, home).values or {})[each] for name, each in plan.resources
+        }
         arguments.update((name, read(home)) for name, read in plan.reads)
         value = await build(home.scope, plan, arguments, acquired)
         home.ledger = [*(home.ledger or ()), *acquired]

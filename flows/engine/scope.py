@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar, overload
 
 from flows.engine.atoms import Atoms
-from flows.engine.closing import abandon, runs_in
+from flows.engine.closing import runs_in, settle
 from flows.engine.context import Context
 from flows.engine.errors import Closed, EngineError, InvalidDefinition, worst
 from flows.engine.execution import Opening, home_of, open_in, perform, surround
@@ -30,7 +30,7 @@ from flows.engine.nodes import (
 from flows.engine.parsing import Unparsed
 from flows.engine.plan import Plan, Plans, bound, reader
 from flows.engine.presets import Given, Preset, substitutes
-from flows.engine.waiting import refuse_from_within, until
+from flows.engine.waiting import refuse_from_within
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741
@@ -67,14 +67,13 @@ class Scope:
         self.ready: dict[Flow[Any, Any] | None, Plan] = {}
         self.begin = surround if self.hooks.encloses else perform
         self.atoms = Atoms(self)
-        self.contexts: dict[Context[Any], None] = {}
+        #: What runs in it, and what was opened in it and is still open.
+        self.root: Context[None] = Context(None, None, self)
+        self.contexts = self.root.more().nested
         #: Whether each use is looked at: the scope is not open, or its loop is in debug mode.
         self.guarded = True
-        self._runs = 0
         self._state = NEW
         self._started: list[Extension] = []
-        self._idle: asyncio.Event | None = None
-        self._closed: asyncio.Event | None = None
 
     # -- what runs in it -------------------------------------------------------------------------
 
@@ -103,7 +102,8 @@ class Scope:
         if self.guarded:
             self._require(OPEN)
         boundary: Context[None] = Context(None, None, self, tags=level(tags) if tags else None)
-        self._runs += 1
+        root = self.root
+        root.active += 1
         try:
             try:
                 if self.tells:
@@ -119,9 +119,8 @@ class Scope:
                 boundary.state = CLOSED
             return result
         finally:
-            self._runs -= 1
-            if self._idle is not None and not self._runs:
-                self._idle.set()
+            root.active -= 1
+            root.stir()
 
     def run_raw(
         self, flow: Flow[Any, O], raw: Any, *, tags: Iterable[Bound] = ()
@@ -230,8 +229,7 @@ class Scope:
         if self._state is ENDED or runs_in(Scope._shut, self):
             return
         if self._state in (CLOSING, RELEASING):
-            self._closed = self._closed or asyncio.Event()
-            await self._closed.wait()
+            await asyncio.wait([self.root.closed()])
             return
         final = await self._shut(error)
         if final is not error and final is not None:
@@ -240,11 +238,7 @@ class Scope:
     async def _shut(self, error: BaseException | None) -> BaseException | None:
         self._state = CLOSING
         self.guarded = True
-        while self._runs:
-            self._idle = asyncio.Event()
-            error = worst(error, await until(self._idle))
-        for context in reversed(list(self.contexts)):
-            error = worst(error, await abandon(context))
+        error = await settle(self.root, error)
         self._state = RELEASING
         error = await self.atoms.close(error)
         while self._started:
@@ -253,8 +247,7 @@ class Scope:
             except BaseException as later:
                 error = worst(error, later)
         self._state = ENDED
-        if self._closed is not None:
-            self._closed.set()
+        self.root.closed().set_result(None)
         return error
 
     def _require(self, *states: str) -> None:

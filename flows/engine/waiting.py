@@ -122,23 +122,12 @@ async def until_made(makings: "dict[asyncio.Task[None], Context[Any]]") -> None:
             task.result()
 
 
-async def until(done: asyncio.Event) -> BaseException | None:
-    """Wait for `done` whatever happens; the cancellation that came meanwhile."""
+async def until(end: "asyncio.Future[Any]") -> BaseException | None:
+    """Wait for a future or task to end whatever happens; the cancellation that came meanwhile."""
     cancelled: BaseException | None = None
-    while not done.is_set():
+    while not end.done():
         try:
-            await done.wait()
-        except asyncio.CancelledError as error:
-            cancelled = error
-    return cancelled
-
-
-async def until_done(task: "asyncio.Task[Any]") -> BaseException | None:
-    """Wait for a task whatever happens; the cancellation that came meanwhile."""
-    cancelled: BaseException | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
+            await asyncio.wait([end])
         except asyncio.CancelledError as error:
             cancelled = error
     return cancelled
