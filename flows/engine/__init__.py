@@ -1,6 +1,6 @@
 """A small dependency graph with lifetimes: atoms, resources, tags and flows, run in scopes."""
 
-from flows.engine.context import Context, Handle
+from flows.engine.context import Context
 from flows.engine.definitions import atom, flow, resource
 from flows.engine.errors import (
     Closed,
@@ -12,6 +12,7 @@ from flows.engine.errors import (
 )
 from flows.engine.extension import Call, Extension, Outcome
 from flows.engine.graph import Graph, graph
+from flows.engine.handle import Handle
 from flows.engine.markers import every, maybe, need
 from flows.engine.nodes import Atom, Flow, Port, Resource, Tag
 from flows.engine.parsing import typed

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from flows.engine.closing import Undo, release_all
-from flows.engine.context import Context
+from flows.engine.context import Context, blank
 from flows.engine.errors import Closed, worst
 from flows.engine.execution import build
 from flows.engine.nodes import CLOSED, Atom, Node, is_atom
@@ -56,7 +56,8 @@ class Atoms:
         return self._values
 
     def _begin(self, atom: Atom[Any]) -> tuple[asyncio.Task[None], Context[Any]]:
-        maker: Context[Any] = Context(None, None, self._scope, makes=atom)
+        maker = blank(self._scope)
+        maker.makes = atom
         # A context of the scope's, not of who happens to be the first to ask.
         ambient = self._ambient.copy()
         task = self._loop.create_task(self._make(atom, maker, ambient), context=ambient)

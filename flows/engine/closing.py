@@ -27,6 +27,15 @@ OnClose = Callable[[Outcome], Awaitable[None] | None]
 ENDED: Final = object()
 
 
+class Nothing:
+    """What is awaited where there is nothing to await: at no cost."""
+
+    __await__ = iter(()).__iter__
+
+
+NOTHING: Final[Awaitable[None]] = Nothing()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+
+
 class Undo(Protocol):
     """The rest of a generator that has yielded its value."""
 

@@ -3,11 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
-from msgspec import Struct
-
-from flows.engine.closing import ENDED, OnClose, Rest, Undo, Work, release, runs_in, settle
+from flows.engine.closing import ENDED, NOTHING, OnClose, Rest, Undo, Work, release, runs_in, settle
 from flows.engine.errors import Closed, worst
 from flows.engine.nodes import (
     CLOSED,
@@ -27,37 +25,37 @@ from flows.engine.streams import Stream
 from flows.engine.waiting import mark, refuse_from_within, telling
 
 if TYPE_CHECKING:
+    from flows.engine.handle import Handle
     from flows.engine.scope import Scope
 
 T = TypeVar("T")
-S = TypeVar("S")
 InputT = TypeVar("InputT", covariant=True)
-HandleI = TypeVar("HandleI", contravariant=True)
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
 
 
-class Context(Struct, Generic[InputT], eq=False, weakref=True):
+class Context(Generic[InputT]):
     """One request's lifetime (a boundary), or one execution's. The engine's own from `scope` on."""
 
+    # No __init__: with one it would take twice as long to make, and two are made for each request.
     input: InputT
     above: "Context[Any] | None"
     scope: "Scope"
     #: The boundary of an execution; None for a boundary.
-    boundary: "Context[Any] | None" = None
+    boundary: "Context[Any] | None"
     #: None for a boundary, and while nodes are resolved.
-    flow: Flow[Any, Any] | None = None
+    flow: Flow[Any, Any] | None
+    state: Literal[0, 1, 2]
+    #: How many executions run in it.
+    active: int
+    #: Resources by node; while one is being made, its maker by its plan.
+    values: dict[Any, Any] | None
+    ledger: list[Undo] | None
+    rest: Rest | None
     called: str | None = None
     tags: Level | None = None
-    state: Literal[0, 1, 2] = OPEN
-    #: How many executions run in it.
-    active: int = 0
-    #: Resources by node; while one is being made, its maker by its plan.
-    values: dict[Any, Any] | None = None
-    ledger: list[Undo] | None = None
     #: What atom this makes, if any.
     makes: Node | None = None
-    rest: Rest | None = None
 
     def __repr__(self) -> str:
         return f"<context {self.name}>"
@@ -80,7 +78,8 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
     def create_context(self, *tags: Bound) -> "Context[None]":
         """A boundary within this one, with resources of its own; Closed if this is closed."""
         self.require_open()
-        nested = Context(None, self, self.scope, tags=level(tags))
+        nested = blank(self.scope, self)
+        nested.tags = level(tags)
         self.scope.hooks.opened(nested)
         self.more().nested[nested] = None
         return nested
@@ -107,8 +106,16 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         name: str | None = None,
     ) -> Coroutine[Any, Any, Any]:
         """Run a flow in a child context and give what it returns; the child is closed by then."""
-        bound = level(tags) if tags else None
-        child = Context(input, self, self.scope, self.boundary or self, flow, name, bound)
+        child: Context[Any] = Context()
+        child.input, child.flow, child.above = input, flow, self
+        child.scope = self.scope
+        child.boundary = self.boundary or self
+        child.state, child.active = OPEN, 0
+        child.values = child.ledger = child.rest = None
+        if name is not None:
+            child.called = name
+        if tags:
+            child.tags = level(tags)
         begin = self.scope.begin
         return begin(child, self)
 
@@ -122,8 +129,9 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         self, flow: Flow[I, AsyncIterator[O]], input: I, *, tags: Iterable[Bound] = ()
     ) -> Stream[O]:
         """Read a streaming flow: `async with ctx.stream(flow, input) as items`."""
-        home = self.boundary or self
-        return Stream(Context(input, self, self.scope, home, flow, None, level(tags)))
+        context = blank(self.scope, self, input)
+        context.boundary, context.flow, context.tags = self.boundary or self, flow, level(tags)
+        return Stream(context)
 
     def stream_raw(
         self, flow: Flow[Any, AsyncIterator[O]], raw: Any, *, tags: Iterable[Bound] = ()
@@ -159,7 +167,7 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
     async def resolve(self, node: Node) -> Any:
         """What a flow that ran here would get for `need(node)`."""
         self.require_open()
-        maker: Context[Any] = Context(None, self, self.scope)
+        maker = blank(self.scope, self)
         mark(maker)
         self.active += 1
         try:
@@ -237,7 +245,7 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         self.state = CLOSED
         self.values = None
         if self.boundary is None:
-            (self.above or self.scope.root).more().nested.pop(self, 0)
+            (self.scope.contexts if self.above is None else self.above.more().nested).pop(self, 0)
         if self.rest is not None and self.rest.closed is not None:
             self.rest.closed.set_result(None)
         if final is not None and final is not error:
@@ -283,35 +291,10 @@ class Context(Struct, Generic[InputT], eq=False, weakref=True):
         return NOTHING
 
 
-class Nothing:
-    """What is awaited where there is nothing to await: at no cost."""
-
-    __await__ = iter(()).__iter__
-
-
-NOTHING: Final[Awaitable[None]] = Nothing()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
-
-
-class Handle(Generic[HandleI, O]):
-    """A flow bound to the context that needs it: `await handle(input)` is a full execution."""
-
-    __slots__ = ("_context", "flow")
-
-    def __init__(self, context: Context[Any], flow: Flow[HandleI, O]) -> None:
-        self._context = context
-        self.flow = flow
-
-    def __repr__(self) -> str:
-        return f"<handle {self.flow.name}>"
-
-    @overload
-    def __call__(self: "Handle[None, O]", input: None = None) -> Coroutine[Any, Any, O]: ...
-    @overload
-    def __call__(self, input: HandleI) -> Coroutine[Any, Any, O]: ...
-    def __call__(self, input: Any = None) -> Coroutine[Any, Any, O]:
-        """Run the flow; Closed once the context has ended."""
-        return self._context.exec(self.flow, input)
-
-    def stream(self: "Handle[I, AsyncIterator[S]]", input: I) -> Stream[S]:
-        """Read a streaming flow: `async with handle.stream(input) as items`."""
-        return self._context.stream(self.flow, input)
+def blank(scope: "Scope", above: Context[Any] | None = None, input: Any = None) -> Context[Any]:
+    """A context in which nothing has happened yet: of no flow, so a boundary."""
+    made: Context[Any] = Context()
+    made.input, made.above, made.scope = input, above, scope
+    made.boundary = made.flow = made.values = made.ledger = made.rest = None
+    made.state, made.active = OPEN, 0
+    return made

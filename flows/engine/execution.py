@@ -105,8 +105,6 @@ async def perform(context: "Context[Any]", parent: "Context[Any] | None") -> Any
 async def surround(context: "Context[Any]", parent: "Context[Any]") -> Any:
     """An execution with the scope's extensions around it."""
     scope, flow = context.scope, context.flow
-    if scope.guarded:
-        scope.refuse_another_loop()
     if parent.state:
         parent.require_open()
     parent.active += 1

@@ -6,7 +6,7 @@ from flows.engine.errors import MissingDependency
 from flows.engine.nodes import Atom, Flow, How, Node, Resource, Tag
 
 if TYPE_CHECKING:
-    from flows.engine.context import Handle
+    from flows.engine.handle import Handle
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
-from flows.engine.context import Context, Handle
+from flows.engine.context import Context
 from flows.engine.errors import DependencyCycle, InvalidDefinition, MissingDependency
+from flows.engine.handle import Handle
 from flows.engine.nodes import (
     MISSING,
     Atom,

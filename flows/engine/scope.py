@@ -8,7 +8,7 @@ from typing import Any, Final, Self, TypeVar, overload
 
 from flows.engine.atoms import Atoms
 from flows.engine.closing import runs_in, settle
-from flows.engine.context import Context
+from flows.engine.context import Context, blank
 from flows.engine.errors import Closed, EngineError, InvalidDefinition, worst
 from flows.engine.execution import Opening, home_of, open_in, perform, surround
 from flows.engine.extension import Extension, Hooks
@@ -68,7 +68,7 @@ class Scope:
         self.begin = surround if self.hooks.encloses else perform
         self.atoms = Atoms(self)
         #: What runs in it, and what was opened in it and is still open.
-        self.root: Context[None] = Context(None, None, self)
+        self.root = blank(self)
         self.contexts = self.root.more().nested
         #: Whether each use is looked at: the scope is not open, or its loop is in debug mode.
         self.guarded = True
@@ -81,7 +81,11 @@ class Scope:
         """A boundary: `async with scope.create_context(actor(user)) as ctx`. Always close it."""
         if self.guarded:
             self._require(OPEN)
-        made: Context[None] = Context(None, None, self)
+        made: Context[None] = Context()  # as `blank` would, without the call
+        made.scope = self
+        made.input = made.above = made.boundary = made.flow = None
+        made.values = made.ledger = made.rest = None
+        made.state = made.active = 0
         if tags:
             made.tags = level(tags)
         if self.tells:
@@ -101,16 +105,16 @@ class Scope:
         """One request: a boundary with `tags`, one execution, a close."""
         if self.guarded:
             self._require(OPEN)
-        boundary: Context[None] = Context(None, None, self, tags=level(tags) if tags else None)
+        boundary = blank(self)
+        if tags:
+            boundary.tags = level(tags)
         root = self.root
         root.active += 1
         try:
             try:
                 if self.tells:
                     self.hooks.opened(boundary)
-                begin = self.begin
-                child: Context[Any] = Context(input, boundary, self, boundary, flow)
-                result = await begin(child, boundary)
+                result = await boundary.exec(flow, input)
             except BaseException as error:
                 raise await boundary.fail(error)  # noqa: B904 - the same, or with it as context
             if boundary.ledger or boundary.rest is not None or boundary.active or self.tells:
