@@ -267,6 +267,16 @@ class Server:
         """Ask the process to end and wait until it has; its exit status."""
         return self._end(signal.SIGTERM)
 
+    def hand_over(self) -> int:
+        """Begin another process on the same port, and then stop the one before it; its status."""
+        before, self._process = self._process, None
+        self.start()
+        after, self._process = self._process, before
+        try:
+            return self._end(signal.SIGTERM)
+        finally:
+            self._process = after
+
     def kill(self) -> None:
         """End the process at once, as a power cut would."""
         self._end(signal.SIGKILL)

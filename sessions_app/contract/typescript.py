@@ -47,6 +47,73 @@ export type ErrorCode = keyof Errors;
 export type CallError = Errors[ErrorCode];
 
 export type CloseCode = ReconnectCode | StopCode;
+
+// -- the client in `sessions.js` beside this file --------------------------------------------------
+
+export declare class CallFailed extends Error {
+  readonly code: string;
+  readonly path: string | null;
+  readonly data: Record<string, unknown>;
+}
+
+export declare class Stopped extends Error {
+  readonly code: number;
+}
+
+export interface OutboxEntry {
+  key: string;
+  method: string;
+  params: Record<string, any>;
+  at: number;
+}
+
+export interface ClientOptions {
+  url?: string | URL;
+  ticket?: () => Promise<string>;
+  token?: string;
+  WebSocket?: any;
+  user?: string;
+  keep?: {
+    readonly length: number;
+    key(index: number): string | null;
+    getItem(name: string): string | null;
+    setItem(name: string, value: string): void;
+    removeItem(name: string): void;
+  } | null;
+}
+
+export type ClientState =
+  | { name: "connecting" }
+  | { name: "open"; welcome: WelcomeParams }
+  | { name: "waiting"; retry_in_ms: number }
+  | { name: "offline" }
+  | { name: "stopped"; why: Stopped };
+
+export interface ClientNews {
+  state: ClientState;
+  outbox: OutboxEntry[];
+  written: { entry: OutboxEntry; result: any };
+  refused: { entry: OutboxEntry; error: Error };
+}
+
+/** The params of a flow; a key is chosen where there is none. */
+export type Call<M extends Method> = Params<M> extends { key: string }
+  ? Omit<Params<M>, "key"> & { key?: string }
+  : Params<M>;
+
+export declare class SessionsClient {
+  constructor(options?: ClientOptions);
+  readonly state: ClientState;
+  readonly outbox: OutboxEntry[];
+  call<M extends Method>(method: M, params?: Call<M>): Promise<Result<M>>;
+  watch(sessionId: string, from?: { after?: number }): AsyncIterableIterator<Event>;
+  on<N extends keyof Notifications>(
+    name: N, listener: (params: Notifications[N]) => void): () => void;
+  on<N extends keyof ClientNews>(name: N, listener: (news: ClientNews[N]) => void): () => void;
+  discard(key: string): void;
+  connectNow(): void;
+  close(): void;
+}
 """
 
 

@@ -9,6 +9,7 @@ import type {
   ReconnectCode,
   Request,
   Result,
+  SessionsClient,
 } from "../../sessions_app/static/sessions_app/sessions.d.ts";
 
 declare function call<M extends keyof Methods>(method: M, params: Params<M>): Promise<Result<M>>;
@@ -92,3 +93,22 @@ export const again: ReconnectCode = 4001;
 export const final: CloseCode = 4501;
 // @ts-expect-error: that one is final
 export const wrong: ReconnectCode = 4501;
+
+// -- the client ------------------------------------------------------------------------------------
+
+declare const client: SessionsClient;
+
+export async function talks(): Promise<string> {
+  const { session_id } = await client.call("create_session", { title: "Roof repair" });
+  client.on("presence", ({ session_id, here }) => [session_id, here]);
+  client.on("state", (state) => state.name === "open" && state.welcome.user);
+  for await (const event of client.watch(session_id, { after: -1 })) {
+    if (event.kind === "message_sent") return event.data.text;
+  }
+  // @ts-expect-error: the text is missing
+  await client.call("send_message", { session_id });
+  // @ts-expect-error: there is no such news
+  client.on("weather", () => {});
+  client.close();
+  return "";
+}

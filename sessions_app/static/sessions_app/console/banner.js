@@ -9,7 +9,7 @@ export class Banner {
   #banner = part("banner");
   #timer = 0;
 
-  /** @param {import("../sessions.js").SessionsClient} client */
+  /** @param {import("../sessions/client.js").SessionsClient} client */
   constructor(client) {
     this.client = client;
     client.on("state", () => this.#look());

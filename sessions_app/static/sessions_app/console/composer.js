@@ -24,7 +24,7 @@ export class Composer {
   /** Refused, until the person has seen why. @type {Map<string, {entry: Entry, error: Error}>} */ #refused = new Map();
 
   /**
-   * @param {import("../sessions.js").SessionsClient} client
+   * @param {import("../sessions/client.js").SessionsClient} client
    * @param {() => void} sent
    */
   constructor(client, sent) {

@@ -1,6 +1,6 @@
 /** One session as a conversation. */
 
-import { CallFailed } from "../sessions.js";
+import { CallFailed } from "../sessions/errors.js";
 import { Composer } from "./composer.js";
 import { announce, part } from "./dom.js";
 import { sentence } from "./lines.js";
@@ -25,7 +25,7 @@ export class Conversation {
   /** @type {Map<number, SessionEvent>} */ #found = new Map();
 
   /**
-   * @param {import("../sessions.js").SessionsClient} client
+   * @param {import("../sessions/client.js").SessionsClient} client
    * @param {import("./store.js").Store} store
    * @param {string} user
    * @param {import("./steps.js").Steps} steps

@@ -14,7 +14,8 @@ import { beginning, el, time } from "./dom.js";
  * @param {SessionEvent} event
  * @returns {string}
  */
-export function sentence({ kind, actor, data }) {
+export function sentence(event) {
+  const { kind, actor, data } = event;
   switch (kind) {
     case "message_sent":
       return `${actor}: ${data.text}`;
@@ -31,7 +32,8 @@ export function sentence({ kind, actor, data }) {
     case "participant_removed":
       return actor === data.user ? `${actor} left` : `${actor} removed ${data.user}`;
     default:
-      return `${actor}: ${kind.replaceAll("_", " ")}`;
+      // A kind that is newer than this page.
+      return `${actor}: ${/** @type {any} */ (event).kind.replaceAll("_", " ")}`;
   }
 }
 
@@ -63,8 +65,8 @@ export function line(event, surroundings) {
  * @param {SessionEvent} event
  * @param {Surroundings} surroundings
  */
-function quote({ data }, { find }) {
-  if (!data.reply_to) return [];
+function quote({ kind, data }, { find }) {
+  if (kind !== "message_sent" || !data.reply_to) return [];
   const link = el("a", { class: "quote", href: `#${data.reply_to}`, tabindex: "-1" }, `In reply to #${data.reply_to}`);
   find(data.reply_to)
     .then((found) => found && (link.textContent = beginning(sentence(found), 120)))

@@ -1,6 +1,6 @@
 /** The page to talk in: puts its parts together, and follows the address. */
 
-import { SessionsClient } from "../sessions.js";
+import { SessionsClient } from "../sessions/client.js";
 import { Banner } from "./banner.js";
 import { Conversation } from "./conversation.js";
 import { part } from "./dom.js";

@@ -11,7 +11,7 @@ const ROLES = [
 ];
 
 export class Steps {
-  /** @param {import("../sessions.js").SessionsClient} client */
+  /** @param {import("../sessions/client.js").SessionsClient} client */
   constructor(client) {
     this.client = client;
   }

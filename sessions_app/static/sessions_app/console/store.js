@@ -1,6 +1,6 @@
 /** The sessions of who is signed in: what is listed, and what happens in them. */
 
-import { CallFailed } from "../sessions.js";
+import { CallFailed } from "../sessions/errors.js";
 
 /** Of so many at most the news are followed; those further down the list are asked for only. */
 const FOLLOWED = 500;
@@ -30,7 +30,7 @@ export class Store {
   #question = 0;
 
   /**
-   * @param {import("../sessions.js").SessionsClient} client
+   * @param {import("../sessions/client.js").SessionsClient} client
    * @param {string} user
    * @param {object} told
    * @param {() => void} told.changed
@@ -112,6 +112,8 @@ export class Store {
   follow(sessionId, after) {
     if (this.#followed.has(sessionId)) return;
     this.#followed.add(sessionId);
+    // One that was just created, or whose address came by mail.
+    if (!this.#known.has(sessionId)) this.look();
     this.#read(sessionId, after).catch((error) => {
       this.#followed.delete(sessionId);
       if (!(error instanceof CallFailed)) return;

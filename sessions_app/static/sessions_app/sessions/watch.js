@@ -3,16 +3,7 @@
 /** Events that may wait for a reader; beyond that they are asked for again when there is room. */
 const MOST_WAITING = 1_000;
 
-/**
- * @typedef {object} SessionEvent an entry of a session's log
- * @property {string} session_id
- * @property {number} seq
- * @property {string} kind
- * @property {string} actor
- * @property {string} at
- * @property {string} [key]
- * @property {any} data
- */
+/** @typedef {import("../sessions.d.ts").Event} SessionEvent an entry of a session's log */
 
 export class Watch {
   /** The epoch that the position belongs to. @type {string | null} */
