@@ -2,8 +2,12 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
+
+from websockets.asyncio.client import connect
 
 from tests.browser.pages import Browsing, Locator, Page, expect
 from tests.faults.proxies import Proxy
@@ -102,6 +106,26 @@ async def session_with(server: Server, owner: str, *others: str, title: str = "R
         )
         session_id: str = made["session_id"]
         return session_id
+
+
+async def write_all(server: Server, name: str, session_id: str, texts: list[str]) -> None:
+    """Many messages at once, by a client that does not watch."""
+    headers = {"Authorization": f"Bearer {server.people[name].token}"}
+    async with connect(server.url, additional_headers=headers, max_size=None) as socket:
+        await socket.recv()
+        for start in range(0, len(texts), 50):
+            batch = [
+                {
+                    "jsonrpc": "2.0",
+                    "id": number,
+                    "method": "send_message",
+                    "params": {"session_id": session_id, "text": text, "key": uuid4().hex},
+                }
+                for number, text in enumerate(texts[start : start + 50])
+            ]
+            await socket.send(json.dumps(batch))
+            replies = json.loads(await socket.recv())
+            assert all("result" in reply for reply in replies)
 
 
 def stored(server: Server, session_id: str) -> list[tuple[int, str]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.browser.pages import Browsing, expect
-from tests.browser.people import Talker, session_with, talker
+from tests.browser.people import Talker, session_with, talker, write_all
 from tests.servers import Server, serving, sqlite_database
 from tests.wire import Client
 
@@ -28,20 +28,6 @@ def server() -> Iterator[Server]:
         yield server
 
 
-async def filled(server: Server) -> str:
-    """A session with all those messages."""
-    session = await session_with(server, "owner0", title="Long")
-    async with await Client.connect(server.url, server.people["owner0"].token) as client:
-        for start in range(0, MESSAGES, 50):
-            await client.batch(
-                [
-                    ("send_message", {"session_id": session, "text": f"Message {n}", "key": f"k{n}"})
-                    for n in range(start, start + 50)
-                ]
-            )
-    return session
-
-
 async def elements(person: Talker) -> int:
     """How many elements the page has."""
     number: int = await person.page.evaluate("document.getElementsByTagName('*').length")
@@ -50,7 +36,9 @@ async def elements(person: Talker) -> int:
 
 async def test_ten_thousand_messages(browsing: Browsing, server: Server) -> None:
     """Reading back to the first message, jumping by a link and returning keep the page small."""
-    session = await filled(server)
+    session = await session_with(server, "owner0", title="Long")
+    texts = [f"Message {number}" for number in range(MESSAGES)]
+    await write_all(server, "owner0", session, texts)
     her = await talker(browsing, server, "owner0")
     await her.open(session)
     timeline = her.page.locator("#timeline")
@@ -101,24 +89,15 @@ async def test_ten_thousand_messages(browsing: Browsing, server: Server) -> None
 
 async def test_scrolling_down_again(browsing: Browsing, server: Server) -> None:
     """From a place in the middle one reads on to the end without a gap."""
-    async with await Client.connect(server.url, server.people["owner1"].token) as client:
-        made = await client.call("create_session", title="Middle", key="middle")
-        session = made["session_id"]
-        for start in range(0, 700, 50):
-            texts = [f"M{n}" for n in range(start, start + 50)]
-            await client.batch(
-                [("send_message", {"session_id": session, "text": t, "key": t}) for t in texts]
-            )
+    session = await session_with(server, "owner1", title="Middle")
+    await write_all(server, "owner1", session, [f"M{number}" for number in range(700)])
     her = await talker(browsing, server, "owner1")
-    await her.open(f"{session}/#100".replace("/#", "#"))
     await her.page.goto(f"/sessions/{session}/#100")
     await expect(her.page.locator("#e100")).to_be_in_viewport()
     seen: set[int] = set(await her.seqs())
     while 701 not in seen:
         last = (await her.seqs())[-1]
-        await her.page.evaluate(
-            "document.getElementById('timeline').scrollTop = 1e9"
-        )
+        await her.page.evaluate("document.getElementById('timeline').scrollTop = 1e9")
         await expect(her.page.locator("#lines > li").last).not_to_have_attribute(
             "data-seq", str(last)
         )
