@@ -821,7 +821,7 @@ export type CallError = Errors[ErrorCode];
 
 export type CloseCode = ReconnectCode | StopCode;
 
-// -- the client in `sessions.js` beside this file --------------------------------------------------
+// -- the client in `sessions.js`, beside this file --------------------------------------------
 
 export declare class CallFailed extends Error {
   readonly code: string;
