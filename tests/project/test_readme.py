@@ -87,4 +87,4 @@ def test_every_command_is_there() -> None:
     """Each command that the README names is a command."""
     named = set(re.findall(r"manage\.py (\w+)", README)) - {"help"}
     ours = {each.stem for each in (ROOT / "sessions_app/management/commands").glob("[a-z]*.py")}
-    assert named - ours == {"migrate", "collectstatic", "runserver"}
+    assert named - ours == {"migrate", "collectstatic", "runserver", "check", "createsuperuser"}
