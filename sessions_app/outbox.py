@@ -78,6 +78,13 @@ class Outbox:
         """Whether the socket is about to be closed from this side."""
         return self._close is not None or self._ended
 
+    def offer(self, frame: str) -> bool:
+        """As `put`, if there is room; whether there was."""
+        if not self.has_room:
+            return False
+        self.put(frame)
+        return True
+
     def put(self, frame: str) -> None:
         """Send `frame` after what is there."""
         if self._ended:

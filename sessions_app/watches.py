@@ -65,12 +65,11 @@ class Cursor:
     def send(self, entry: Entry) -> bool:
         """Send the entry after `position` if it may be sent now."""
         watches, event = self.watches, entry.event
-        if watches.holds(event):
+        if watches.unanswered and watches.holds(event):
             return False
-        if not watches.outbox.has_room:
+        if not watches.outbox.offer(entry.frame_for(self.user)):
             self._lag(event.seq)
             return False
-        watches.outbox.put(entry.frame_for(self.user))
         watches.delivered += 1
         self.position = event.seq
         return True
@@ -124,7 +123,7 @@ class Watches:
         self._user = user
         # Keys of writes that are not answered yet: a result comes before the connection's own
         # event of it, so such an event waits.
-        self._unanswered: Counter[str] = Counter()
+        self.unanswered: Counter[str] = Counter()
         self._behind: dict[Cursor, None] = {}
         self._feeder: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
@@ -133,23 +132,18 @@ class Watches:
 
     def hold(self, key: str) -> None:
         """A write with `key` has begun."""
-        self._unanswered[key] += 1
+        self.unanswered[key] += 1
 
     def release(self, key: str) -> None:
         """It has been answered."""
-        self._unanswered[key] -= 1
-        if not self._unanswered[key]:
-            del self._unanswered[key]
+        self.unanswered[key] -= 1
+        if not self.unanswered[key]:
+            del self.unanswered[key]
             self._news.set()
 
     def holds(self, event: Event) -> bool:
         """Whether `event` has to wait for the answer to the write that it came from."""
-        return (
-            bool(self._unanswered)
-            and event.key is not UNSET
-            and event.key in self._unanswered
-            and event.actor == self._user
-        )
+        return event.key is not UNSET and event.key in self.unanswered and event.actor == self._user
 
     @property
     def behind(self) -> int:

@@ -167,20 +167,21 @@ class Batch:
         at = max(self._now, before.last, key=_at) if before else self._now
         session = before.session if before else None
         events: list[Event] = []
-        states: list[Session | None] = [session]
+        rows: list[NewEvent] = []
+        states: list[Session | None] = []
         for body in bodies:
-            seq = session.seq + 1 if session else 1
-            made = _event(session_id, seq, body, origin, at)
+            states.append(session)
+            made = _event(session_id, session.seq + 1 if session else 1, body, origin, at)
             session = apply(session, made, body)
             events.append(made)
-            states.append(session)
-        rows = [_row(made, body, origin, at) for made, body in zip(events, bodies, strict=True)]
-        self._require_users(_who_must_be(bodies, origin, begun=before is None))
+            rows.append(_row(made, body, origin, at))
+        if needed := _who_must_be(bodies, origin, begun=before is None):
+            self._require_users(needed)
         if session is None:
             raise ValueError("a session begins with an event")
 
         # Nothing refuses any more: from here on the batch changes.
-        for made, body, state in zip(events, bodies, states[:-1], strict=True):
+        for made, body, state in zip(events, bodies, states, strict=True):
             self._note(made, body, state)
         if before is None:
             self._begun[session_id] = origin.actor

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from threading import Lock
@@ -70,7 +71,11 @@ class Lane:
         self._transact = transact
         self._announce = announce
         self._waiting = waiting
-        self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
+        # Submitted in this turn of the loop; and what was handed over, a turn's writes at once.
+        self._fresh: list[Waiting] = []
+        self._queue: SimpleQueue[list[Waiting] | None] = SimpleQueue()
+        # Each is written by one thread only: how many were submitted, and taken by the lane.
+        self._submitted = self._taken = 0
         self._outage = Outage("written to")
         self._thread = DatabaseThread(name, using=using, work=self._work)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -81,10 +86,13 @@ class Lane:
     @property
     def depth(self) -> int:
         """How many writes wait."""
-        return self._queue.qsize()
+        return self._submitted - self._taken
 
     def submit(self, write: Write[T]) -> "asyncio.Future[T]":
         """Have `write` committed with what else is waiting; to be called in an event loop.
+
+        What one turn of the loop submits is handed over together: else the lane would begin with
+        the first write alone, and all others would wait for that transaction.
 
         The write happens whether or not somebody still waits for its outcome. Raises Unavailable
         when too much is waiting or the lane has been stopped.
@@ -96,16 +104,26 @@ class Lane:
                 raise RuntimeError("a lane belongs to the event loop that used it first")
             if self._stopped:
                 raise Unavailable("The server is stopping")
-            if self._queue.qsize() >= self._waiting:
+            if self.depth >= self._waiting:
                 raise Unavailable("Too much is waiting to be written, try again")
             if not self._started:
                 self._started = True
                 self._thread.start()
-            self._queue.put(Waiting(write, answers))
+            if not self._fresh:
+                answers.loop.call_soon(self._hand_over)
+            self._fresh.append(Waiting(write, answers))
+            self._submitted += 1
         return answers.future
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            if self._fresh:
+                self._queue.put(self._fresh)
+                self._fresh = []
 
     def stop(self) -> None:
         """Refuse new writes; those that wait are finished. May be called again."""
+        self._hand_over()
         with self._lock:
             if not self._stopped and self._started:
                 self._queue.put(None)
@@ -119,16 +137,27 @@ class Lane:
     # -- in the lane's thread
 
     def _work(self) -> None:
+        waiting: deque[Waiting] = deque()
         goes_on = True
-        while goes_on:
-            taken = [self._queue.get()]
-            # And what else waits by now; nobody else takes from this queue.
-            more = min(self._queue.qsize(), MOST_WRITES - 1)
-            taken += [self._queue.get() for _ in range(more)]
-            # None comes last: nothing is put after it.
-            goes_on = taken[-1] is not None
-            if batch := [each for each in taken if each is not None]:
+        while goes_on or waiting:
+            if goes_on:
+                goes_on = self._take_over(waiting)
+            batch = [waiting.popleft() for _ in range(min(len(waiting), MOST_WRITES))]
+            self._taken += len(batch)
+            if batch:
                 self._settle_or_refuse(batch)
+
+    def _take_over(self, waiting: deque[Waiting]) -> bool:
+        """Add what was handed over to `waiting`, which must not stay empty; False: it was the last.
+
+        Nobody else takes from this queue, and None comes last: nothing is put after it.
+        """
+        while not waiting or not self._queue.empty():
+            more = self._queue.get()
+            if more is None:
+                return False
+            waiting += more
+        return True
 
     def _settle_or_refuse(self, batch: Sequence[Waiting]) -> None:
         try:
