@@ -9,6 +9,8 @@ import redis
 import structlog
 from structlog.dev import plain_traceback
 
+from sessions_app.sentences import plain
+
 _SHARED: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
@@ -23,11 +25,9 @@ REMIND_EVERY = 60.0
 def escape(logger: object, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Write out what a terminal or a reader of lines would obey: what clients send is in there."""
     for key, value in event.items():
-        if isinstance(value, str) and not value.isprintable():
-            kept = "\n" if key in {"exception", "stack"} else ""
-            event[key] = "".join(
-                each if each.isprintable() or each in kept else ascii(each)[1:-1] for each in value
-            )
+        if isinstance(value, str):
+            lines = value.split("\n") if key in {"exception", "stack"} else [value]
+            event[key] = "\n".join(map(plain, lines))
     return event
 
 

@@ -24,10 +24,10 @@ ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.
 # server's own origin (the one in the Host header) is always allowed.
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("TRUSTED_ORIGINS", default=[])
 
-# Addresses of reverse proxies whose X-Forwarded-* headers are believed, separated by commas.
+# Addresses or networks of reverse proxies whose X-Forwarded-* headers are believed, separated by
+# commas. The server does so, by the address of who connects: SECURE_PROXY_SSL_HEADER, Django's own
+# way, would believe everybody.
 TRUSTED_PROXIES: str = env.str("TRUSTED_PROXIES", default="")
-if TRUSTED_PROXIES:
-    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # -- the browser ---------------------------------------------------------------------------------
 

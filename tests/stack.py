@@ -151,8 +151,6 @@ class Stack:
             "web2:8000": f"127.0.0.1:{self.ports['web2']}",
             "listen 80;": f"listen 127.0.0.1:{self.plain_port};",
             "listen 443 ssl;": f"listen 127.0.0.1:{self.port} ssl;",
-            # `http2` is a directive of its own from 1.25 on only; before, it is off.
-            "http2 off;": "",
             "/etc/nginx/tls": str(self.folder),
             "/etc/nginx/mime.types": mime,
             "worker_processes auto;": f"pid {self.folder}/nginx.pid; error_log stderr;"

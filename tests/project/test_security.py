@@ -4,7 +4,9 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import closing
 from html.parser import HTMLParser
+from http.client import HTTPConnection
 
 import pytest
 from django.contrib import admin
@@ -12,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from sessions_app.models import User
-from tests.servers import ROOT, environment
+from tests.servers import ROOT, environment, serving, sqlite_database
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
@@ -111,11 +113,10 @@ from django.conf import settings as s
 from django.test import Client
 away = Client().get("/admin/", headers={"host": "sessions.example.com"})
 live = Client().get("/healthz/live", headers={"host": "sessions.example.com"})
-proxied = Client().get("/healthz/live", headers={
-    "host": "sessions.example.com", "x-forwarded-proto": "https"})
+secure = Client().get("/healthz/live", headers={"host": "sessions.example.com"}, secure=True)
 print(json.dumps([s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE, s.SESSION_COOKIE_HTTPONLY,
     s.SESSION_COOKIE_SAMESITE, s.CSRF_COOKIE_SAMESITE, away.status_code, away.get("location"),
-    live.status_code, proxied.get("strict-transport-security")]))
+    live.status_code, secure.get("strict-transport-security")]))
 """
 
 
@@ -129,9 +130,26 @@ def shown(**more: str) -> list[object]:
 def test_production_is_https_by_default() -> None:
     """Cookies go by HTTPS only, and plain HTTP is sent there, but for the health checks."""
     login = "https://sessions.example.com/admin/"
-    assert shown() == [True, True, True, "Lax", "Lax", 301, login, 200, None]
-    # What a proxy says of TLS is believed only where there is one.
-    assert shown(TRUSTED_PROXIES="10.0.0.1")[-1] == "max-age=31536000"
+    assert shown() == [True, True, True, "Lax", "Lax", 301, login, 200, "max-age=31536000"]
+
+
+@pytest.mark.parametrize(
+    ("trusted", "believed"),
+    [("", False), ("192.0.2.1", False), ("127.0.0.1", True), ("192.0.2.1,127.0.0.0/8", True)],
+)
+def test_what_is_said_of_tls_is_believed_from_the_proxy_only(
+    trusted: str, *, believed: bool
+) -> None:
+    """Whoever connects directly is not taken at its word, whether or not there is a proxy."""
+    variables = {"HTTPS": "true", "TRUSTED_PROXIES": trusted}
+    with sqlite_database() as database, serving(database, "uvicorn", **variables) as server:
+        connection = HTTPConnection("127.0.0.1", server.port)
+        with closing(connection):
+            connection.request("GET", "/admin/", headers={"X-Forwarded-Proto": "https"})
+            answer = connection.getresponse()
+    assert answer.status == (302 if believed else 301)
+    told = answer.headers["Strict-Transport-Security"]
+    assert told == ("max-age=31536000" if believed else None)
 
 
 def test_https_can_be_switched_off_as_a_whole() -> None:
