@@ -258,3 +258,26 @@ async def test_when_rights_cannot_be_asked(
             "observe_session", session_id="01970000-0000-7000-8000-000000000001", after=0
         )
         assert (error["data"]["code"], error["data"]["retry"]) == ("unavailable", True)
+
+
+async def test_a_request_that_names_two_sessions(
+    application: Application, tokens: dict[str, str]
+) -> None:
+    """Rights count in the session that the flow sees, whichever others the params name before."""
+    async with (
+        Client(application, token=tokens["ann"]) as ann,
+        Client(application, token=tokens["bob"]) as bob,
+        Client(application, token=tokens["boss"]) as boss,
+    ):
+        observed, foreign = await begin(ann), await begin(bob)
+        await boss.call("observe_session", session_id=observed, after=0)
+        for number, (first, last) in enumerate(((observed, foreign), (foreign, observed))):
+            await boss.text(
+                f'{{"jsonrpc":"2.0","id":{100 + number},"method":"list_events",'
+                f'"params":{{"session_id":"{first}","session_id":"{last}"}}}}'
+            )
+            answer = await boss.reply(100 + number)
+            if last == foreign:
+                assert answer["data"]["code"] == "session_not_found"
+            else:
+                assert [each["session_id"] for each in answer["events"]] == [observed]
