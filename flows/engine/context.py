@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 from flows.engine.closing import ENDED, NOTHING, OnClose, Rest, Undo, Work, release, runs_in, settle
-from flows.engine.errors import Closed, worst
+from flows.engine.errors import Closed, EngineError, worst
 from flows.engine.nodes import (
     CLOSED,
     CLOSING,
@@ -22,7 +22,7 @@ from flows.engine.nodes import (
 )  # fmt: skip
 from flows.engine.parsing import Unparsed
 from flows.engine.streams import Stream
-from flows.engine.waiting import mark, refuse_from_within, telling
+from flows.engine.waiting import from_within, mark, telling
 
 if TYPE_CHECKING:
     from flows.engine.handle import Handle
@@ -213,12 +213,12 @@ class Context(Generic[InputT]):
         A second close is harmless; it waits for the first. EngineError from within an execution
         or spawned work of this context, which would wait for itself.
         """
-        if self.state == OPEN:
-            refuse_from_within(self)
-        return self.ended(error)
+        return self.ended(error, from_within(self) if self.state == OPEN else None)
 
-    async def ended(self, error: BaseException | None) -> None:
-        """Close it, or wait until whoever closes it is done."""
+    async def ended(self, error: BaseException | None, refusal: EngineError | None) -> None:
+        """Close it, or wait until whoever closes it is done; or raise the refusal."""
+        if refusal is not None:
+            raise refusal
         if self.state == OPEN:
             await self.shut(error)
         elif self.state == CLOSING and not runs_in(type(self).shut, self):

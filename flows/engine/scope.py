@@ -30,7 +30,7 @@ from flows.engine.nodes import (
 from flows.engine.parsing import Unparsed
 from flows.engine.plan import Plan, Plans, bound, reader
 from flows.engine.presets import Given, Preset, substitutes
-from flows.engine.waiting import refuse_from_within
+from flows.engine.waiting import from_within
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741
@@ -201,7 +201,7 @@ class Scope:
             try:
                 await extension.start(self)
             except BaseException as error:
-                await self._ended(error)
+                await self._end(error)
                 raise
             self._started.append(extension)
         self._state = OPEN
@@ -225,11 +225,12 @@ class Scope:
         return self._end(None)
 
     def _end(self, error: BaseException | None) -> Coroutine[Any, Any, None]:
-        if self._state not in (CLOSING, RELEASING, ENDED):
-            refuse_from_within(self)
-        return self._ended(error)
+        is_open = self._state not in (CLOSING, RELEASING, ENDED)
+        return self._ended(error, from_within(self) if is_open else None)
 
-    async def _ended(self, error: BaseException | None) -> None:
+    async def _ended(self, error: BaseException | None, refusal: EngineError | None) -> None:
+        if refusal is not None:
+            raise refusal
         if self._state is ENDED or runs_in(Scope._shut, self):
             return
         if self._state in (CLOSING, RELEASING):

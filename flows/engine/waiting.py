@@ -56,8 +56,8 @@ def enclosing() -> "list[Context[Any]]":
     return list(dict.fromkeys([*found, *marked()]))
 
 
-def refuse_from_within(whole: "Context[Any] | Scope") -> None:
-    """Raise if the running code belongs to `whole`: closing it would wait for itself.
+def from_within(whole: "Context[Any] | Scope") -> EngineError | None:
+    """What to raise if the running code belongs to `whole`: closing it would wait for itself.
 
     To be called when the close is asked for: it may be awaited by a task that knows of nothing.
     """
@@ -65,8 +65,9 @@ def refuse_from_within(whole: "Context[Any] | Scope") -> None:
         above: Context[Any] | None = frame
         while above is not None:
             if above is whole or above.scope is whole:
-                raise EngineError(f"{whole!r} cannot be closed from within {frame!r}")
+                return EngineError(f"{whole!r} cannot be closed from within {frame!r}")
             above = above.above
+    return None
 
 
 @contextmanager

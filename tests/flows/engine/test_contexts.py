@@ -658,7 +658,7 @@ async def test_c9_unawaited_errors() -> None:
 
 
 @pytest.mark.parametrize(
-    "how", ["execution", "nested", "task", "helper", "spawned", "stream", "resolve"]
+    "how", ["execution", "nested", "task", "gathered", "helper", "spawned", "stream", "resolve"]
 )
 async def test_c9_closing_from_within(how: str) -> None:  # noqa: C901
     """Closing a boundary from within what runs in it raises instead of hanging."""
@@ -671,6 +671,10 @@ async def test_c9_closing_from_within(how: str) -> None:  # noqa: C901
             top = top.parent
         if how == "task":
             await asyncio.wait_for(top.close(), 5)
+        if how == "gathered":
+            refused = await asyncio.gather(top.close(), return_exceptions=True)
+            assert isinstance(refused[0], EngineError)
+            raise refused[0]
         if how == "helper":
 
             async def helper() -> None:
@@ -698,7 +702,7 @@ async def test_c9_closing_from_within(how: str) -> None:  # noqa: C901
     async with Scope() as scope, scope.create_context() as ctx, asyncio.timeout(5):
         with pytest.raises(EngineError, match="cannot be closed from within"):  # noqa: PT012
             match how:
-                case "execution" | "task" | "helper":
+                case "execution" | "task" | "gathered" | "helper":
                     await ctx.exec(closes)
                 case "nested":
                     await ctx.exec(nested)
