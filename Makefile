@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 
 .PHONY: check format lint types imports migrations test coverage chaos demo requirements audit
 
-## Everything CI checks: format, lint, types, import rules, migrations, tests.
+## Everything CI checks: format, lint, types, import rules, migrations, contract, tests.
 check: .venv lint types imports migrations test
 
 ## Put every file into the one format.
@@ -29,6 +29,7 @@ imports:
 
 migrations:
 	$(PYTHON) manage.py makemigrations --check --dry-run
+	$(PYTHON) manage.py schema --check
 	$(PYTHON) manage.py check
 
 test:

@@ -6,12 +6,15 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 from uuid import UUID
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from flows.input import Metadata
+
+#: UTC with milliseconds, as `timestamp` spells it.
+Timestamp: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
 
 class Role(StrEnum):
@@ -132,7 +135,7 @@ class Event(Struct, frozen=True, kw_only=True):
     seq: int
     kind: str
     actor: str
-    at: str
+    at: Timestamp
     key: str | UnsetType = UNSET
     data: Any
 

@@ -9,7 +9,7 @@ from flows.atoms.actor import actor
 from flows.atoms.sessions import Sessions, sessions
 from flows.engine import Context, flow, need
 from flows.errors import Forbidden, SessionNotFound, Unavailable
-from flows.events import Role
+from flows.events import Role, Timestamp
 from flows.input import Input, Metadata
 from flows.session import Participant, Session, Status
 
@@ -29,8 +29,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     title: str
     status: Status
     metadata: Metadata
-    created_at: str
-    ended_at: str | None
+    created_at: Timestamp
+    ended_at: Timestamp | None
     participants: list[Participant]
 
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from flows.actor import Actor
 from flows.atoms.audit import Act
 from flows.engine import Port
-from flows.events import Body, Event, Kind, Role
+from flows.events import Body, Event, Kind, Role, Timestamp
 from flows.input import Mutation, SessionMutation
 from flows.session import Session, Status
 
@@ -57,7 +57,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     role: Role | None
     head: int
     seen: int
-    last_activity: str
+    last_activity: Timestamp
 
 
 class EventPage(Struct, frozen=True):

@@ -12,7 +12,7 @@ from sessions_app import close_codes
 from sessions_app.contract.faults import OF_ANY_CALL, error_schema, faults_of, schema_name, summary
 from sessions_app.contract.notifications import NOTIFICATIONS
 from sessions_app.contract.schemas import Schema, components, ref
-from sessions_app.protocol import CONNECTION_ONLY, FAULTS, PUBLIC, SUBPROTOCOL
+from sessions_app.protocol import AS_STAFF, CONNECTION_ONLY, FAULTS, PUBLIC, SUBPROTOCOL
 
 #: The contract's own version: the major one is the subprotocol's; the minor one grows with it.
 VERSION = "1.0.0"
@@ -78,7 +78,7 @@ def document() -> dict[str, Any]:
         },
         "components": {
             "messages": {name: messages[name] for name in sorted(messages)},
-            "schemas": {name: _sorted(schemas[name]) for name in sorted(schemas)},
+            "schemas": {name: schemas[name] for name in sorted(schemas)},
             "securitySchemes": _SECURITY,
         },
         "x-subprotocol": SUBPROTOCOL,
@@ -125,6 +125,7 @@ def _call(flow: Flow[Any, Any]) -> Schema:
         },
         "x-faults": faults_of(flow),
         "x-idempotent": issubclass(flow.input_type, Mutation),
+        "x-staff": flow.name in AS_STAFF,
     }
     if flow.name not in CONNECTION_ONLY:
         operation["x-http"] = {"method": "POST", "path": f"/api/flows/{flow.name}/"}
@@ -189,17 +190,6 @@ def _schemas() -> dict[str, Schema]:
         outputs=[*(flow.output_type for flow in PUBLIC.values()), *NOTIFICATIONS.values()],
     )
     return made | {schema_name(code): error_schema(code) for code in FAULTS}
-
-
-def _sorted(value: Any) -> Any:
-    """The same with the names of fields in order, wherever that means nothing."""
-    match value:
-        case dict():
-            return {name: _sorted(value[name]) for name in sorted(value)}
-        case list():
-            return [_sorted(each) for each in value]
-        case _:
-            return value
 
 
 def _closes() -> list[Schema]:

@@ -5,26 +5,24 @@ from typing import Any
 
 from msgspec import Struct
 
+from flows.input import MAX_INT
 from sessions_app.contract.schemas import Schema, name_of
 from sessions_app.contract.typescript import type_of
 
-#: How bounds read; `…` stands for the value.
-_BOUNDS = {
-    "minLength": "at least … characters",
-    "maxLength": "at most … characters",
-    "minimum": "from …",
-    "maximum": "to …",
-    "minItems": "at least … entries",
-    "maxItems": "at most … entries",
-    "default": "default …",
-}
+#: What bounds a value from below and from above, and what is counted.
+_BOUNDS = (
+    ("minLength", "maxLength", " characters"),
+    ("minItems", "maxItems", " entries"),
+    ("minimum", "maximum", ""),
+)
 
 
 class Field(Struct, frozen=True):
-    """A field of an object: `kind` is its type, `about` its bounds in words."""
+    """A field of an object: its type, the shape that this is made of, its bounds in words."""
 
     name: str
     kind: str
+    made_of: str
     required: bool
     about: str
 
@@ -48,6 +46,7 @@ class Method(Struct, frozen=True):
     faults: list[str]
     http: str
     repeatable: bool
+    for_staff: bool
 
 
 class Notification(Struct, frozen=True):
@@ -82,7 +81,9 @@ def reference(document: Mapping[str, Any]) -> Reference:
     events = [shape(name_of(each), schemas) for each in schemas["Event"]["oneOf"]]
     shown = {each.name for each in events} | {each.params.name for each in notifications}
     shown |= {name for each in methods for name in (each.params.name, each.result.name)}
-    errors = {name for name in schemas if name.endswith("Error")}
+    shown |= {name for name in schemas if name.endswith("Error")}
+    shown -= {field.made_of for name in schemas for field in shape(name, schemas).fields}
+    shown |= {each.name for each in events}
     return Reference(
         title=document["info"]["title"],
         version=document["info"]["version"],
@@ -91,7 +92,7 @@ def reference(document: Mapping[str, Any]) -> Reference:
         methods=methods,
         notifications=notifications,
         events=events,
-        shapes=[shape(name, schemas) for name in schemas if name not in shown | errors],
+        shapes=[shape(name, schemas) for name in schemas if name not in shown],
         errors=list(document["x-errors"].items()),
         closes=document["x-close-codes"],
         limits=list(document["x-limits"].items()),
@@ -107,7 +108,7 @@ def shape(name: str, schemas: Mapping[str, Schema]) -> Shape:
     schema = schemas[name]
     required = set(schema.get("required", ()))
     fields = [
-        Field(key, type_of(each), key in required, _bounds(each))
+        Field(key, type_of(each), _made_of(each), key in required, _bounds(each))
         for key, each in schema.get("properties", {}).items()
     ]
     kind = "" if fields or schema.get("type") == "object" else type_of(schema)
@@ -129,6 +130,7 @@ def _methods(document: Mapping[str, Any]) -> Iterator[Method]:
             faults=each["x-faults"],
             http=each["x-http"]["path"] if "x-http" in each else "",
             repeatable=each["x-idempotent"],
+            for_staff=each["x-staff"],
         )
 
 
@@ -141,13 +143,31 @@ def _notifications(document: Mapping[str, Any]) -> Iterator[Notification]:
             yield Notification(message["name"], about.about, about)
 
 
+def _made_of(schema: Schema) -> str:
+    """The first shape that is named in a schema."""
+    if "$ref" in schema:
+        return name_of(schema)
+    parts = [*schema.get("anyOf", ()), schema.get("items", {})]
+    return next(filter(None, (_made_of(each) for each in parts if each)), "")
+
+
 def _bounds(schema: Schema) -> str:
     """What is said of a value beside its type."""
-    parts = schema.get("anyOf", [schema])
-    told = [
-        words.replace("…", str(each[bound]))
-        for each in (*parts, *([schema] if "anyOf" in schema else []))
-        for bound, words in _BOUNDS.items()
-        if each.get(bound) not in (None, "", [], {}, 2**53 - 1)
-    ]
-    return ", ".join(told)
+    told = []
+    for each in schema.get("anyOf", [schema]):
+        told.append(each.get("format", ""))
+        told.extend(_range(each.get(low), each.get(high), of) for low, high, of in _BOUNDS)
+    if schema.get("default") not in (None, "", [], {}):
+        told.append(f"{schema['default']} if not given")
+    return ", ".join(filter(None, told))
+
+
+def _range(low: int | None, high: int | None, of: str) -> str:
+    """From `low` to `high`; what only keeps integers exact is not worth a word."""
+    if high == MAX_INT:
+        high = None
+    if low is not None and high is not None:
+        return f"{low} to {high}{of}"
+    if high is not None:
+        return f"at most {high}{of}"
+    return "" if low is None else f"at least {low}{of}"

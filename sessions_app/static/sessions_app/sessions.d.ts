@@ -5,19 +5,19 @@ export type Id = number | string;
 /** Who is to take part, and as what. */
 export interface AddParticipant {
   key: string;
-  role: "member" | "observer";
   session_id: string;
   user: string;
+  role: "member" | "observer";
 }
 
 /** The session is already as asked; nothing was written. */
 export interface AlreadyDoneError {
   code: -32009;
+  message: string;
   data: {
     code: "already_done";
     retry: false;
   };
-  message: string;
 }
 
 /** The credentials end in so many milliseconds. */
@@ -27,58 +27,58 @@ export interface AuthExpiringParams {
 
 /** A write is stored; `seq` is where it left the session, `duplicate` that it was so before. */
 export interface Committed {
-  duplicate: boolean;
   seq: number;
+  duplicate: boolean;
 }
 
 /** The session is not at `if_head` any more, but at `head`. */
 export interface ConflictError {
   code: -32009;
+  message: string;
   data: {
     code: "conflict";
     head: number;
     retry: false;
   };
-  message: string;
 }
 
 /** A new session, owned by who asks. */
 export interface CreateSession {
   key: string;
+  title?: string;
   metadata?: Record<string, unknown>;
   participants?: NewParticipant[];
-  title?: string;
 }
 
 /** A session is stored; `seq` is its position after the last event of its creation. */
 export interface Created {
-  duplicate: boolean;
-  seq: number;
   session_id: string;
+  seq: number;
+  duplicate: boolean;
 }
 
 /** The process is about to end: connect to another. */
 export interface DrainingError {
   code: -32053;
+  message: string;
   data: {
     code: "draining";
     retry: true;
     retry_after_ms: number;
   };
-  message: string;
 }
 
 /** The process ends: connect anew at a moment of one's own from low to high. */
 export interface DrainingParams {
-  deadline_ms: number;
   reconnect_in_ms: [number, number];
+  deadline_ms: number;
 }
 
 /** A session, and why it ends. */
 export interface EndSession {
   key: string;
-  reason?: string | null;
   session_id: string;
+  reason?: string | null;
 }
 
 /**
@@ -101,11 +101,11 @@ export interface EventList {
 /** The caller may not do this. */
 export interface ForbiddenError {
   code: -32003;
+  message: string;
   data: {
     code: "forbidden";
     retry: false;
   };
-  message: string;
 }
 
 /** Which session. */
@@ -116,44 +116,44 @@ export interface GetSession {
 /** Something went wrong in the server; its log has the `trace`. */
 export interface InternalError {
   code: -32603;
+  message: string;
   data: {
     code: "internal_error";
+    trace: string;
     retry: true;
     retry_after_ms: number;
-    trace: string;
   };
-  message: string;
 }
 
 /** A value is wrong; `path` is where. */
 export interface InvalidInputError {
   code: -32602;
+  message: string;
   data: {
     code: "invalid_input";
     path: string;
     retry: false;
   };
-  message: string;
 }
 
 /** The frame is no JSON-RPC 2.0 request. */
 export interface InvalidRequestError {
   code: -32600;
+  message: string;
   data: {
     code: "invalid_request";
     retry: false;
   };
-  message: string;
 }
 
 /** The key was used before, with other params. */
 export interface KeyConflictError {
   code: -32009;
+  message: string;
   data: {
     code: "key_conflict";
     retry: false;
   };
-  message: string;
 }
 
 /** The kinds of events there are; clients ignore kinds that they do not know. */
@@ -161,8 +161,8 @@ export type Kind = "message_sent" | "participant_added" | "participant_removed" 
 
 /** This connection reads too slowly and is `behind` by so many events, until `live`. */
 export interface LaggingParams {
-  behind: number;
   session_id: string;
+  behind: number;
 }
 
 /** The session to leave. */
@@ -174,50 +174,50 @@ export interface LeaveSession {
 /** More than the server grants, which is `limit`. */
 export interface LimitReachedError {
   code: -32013;
+  message: string;
   data: {
     code: "limit_reached";
     limit: number;
     retry: false;
   };
-  message: string;
 }
 
 /** The limits of protocol, sections 1 and 9, as `welcome` tells them. */
 export interface Limits {
-  batch: number;
   frame_bytes: number;
+  batch: number;
   in_flight: number;
-  rate: Rate;
   watching: number;
+  rate: Rate;
 }
 
 /** Which part of the log: after a position, before one, or its end. */
 export interface ListEvents {
+  session_id: string;
   after?: number | null;
   before?: number | null;
   kinds?: Kind[] | null;
   limit?: number;
-  session_id: string;
 }
 
 /** Which sessions: by status, by a plain piece of the title, after a page's `next`. */
 export interface ListSessions {
+  status?: Status | null;
+  search?: string | null;
   before?: string | null;
   limit?: number;
-  search?: string | null;
-  status?: Status | null;
 }
 
 /** The replay is over at `head`: what follows happens now. */
 export interface LiveParams {
-  head: number;
   session_id: string;
+  head: number;
 }
 
 /** Everything up to `seq` has been seen. */
 export interface MarkSeen {
-  seq: number;
   session_id: string;
+  seq: number;
 }
 
 /** Nothing more to tell. */
@@ -229,10 +229,10 @@ export type Marked = Record<string, unknown>;
  * `staff`: its author takes no part in the session, and wrote by right.
  */
 export interface MessageSent {
-  metadata?: Record<string, unknown>;
-  reply_to?: number;
-  staff?: boolean;
   text: string;
+  reply_to?: number;
+  metadata?: Record<string, unknown>;
+  staff?: boolean;
 }
 
 /**
@@ -241,71 +241,71 @@ export interface MessageSent {
  * `staff`: its author takes no part in the session, and wrote by right.
  */
 export interface MessageSentEvent {
+  session_id: string;
+  seq: number;
+  kind: "message_sent";
   actor: string;
   at: string;
-  data: MessageSent;
   key?: string;
-  kind: "message_sent";
-  seq: number;
-  session_id: string;
+  data: MessageSent;
 }
 
 /** There is no such method, or not at this door. */
 export interface MethodNotFoundError {
   code: -32601;
+  message: string;
   data: {
     code: "method_not_found";
     retry: false;
   };
-  message: string;
 }
 
 /** Who takes part from the beginning. */
 export interface NewParticipant {
-  role: "member" | "observer";
   user: string;
+  role: "member" | "observer";
 }
 
 /** Which session, after which position, and why (for the audit). */
 export interface ObserveSession {
+  session_id: string;
   after: number;
   epoch?: string | null;
   reason?: string;
-  session_id: string;
 }
 
 /** The frame is no JSON. */
 export interface ParseError {
   code: -32700;
+  message: string;
   data: {
     code: "parse_error";
     retry: false;
   };
-  message: string;
 }
 
 /** Who takes part, as what, and up to which seq they have seen (0: nothing). */
 export interface Participant {
+  user: string;
   role: Role;
   seen: number;
-  user: string;
 }
 
 /** A user takes part in the session, or has another role in it. */
 export interface ParticipantAdded {
-  role: Role;
   user: string;
+  role: Role;
 }
 
 /** A user takes part in the session, or has another role in it. */
 export interface ParticipantAddedEvent {
+  session_id: string;
+  seq: number;
+  kind: "participant_added";
   actor: string;
   at: string;
-  data: ParticipantAdded;
   key?: string;
-  kind: "participant_added";
-  seq: number;
-  session_id: string;
+  data: ParticipantAdded;
 }
 
 /** A user takes part no more; one who left is its author. */
@@ -315,13 +315,13 @@ export interface ParticipantRemoved {
 
 /** A user takes part no more; one who left is its author. */
 export interface ParticipantRemovedEvent {
+  session_id: string;
+  seq: number;
+  kind: "participant_removed";
   actor: string;
   at: string;
-  data: ParticipantRemoved;
   key?: string;
-  kind: "participant_removed";
-  seq: number;
-  session_id: string;
+  data: ParticipantRemoved;
 }
 
 /** Nothing to say. */
@@ -337,9 +337,9 @@ export type Pong = Record<string, unknown>;
 
 /** Who watches the session now: `here` names them; when there are too many, `count` counts. */
 export interface PresenceParams {
-  count?: number;
-  here?: string[];
   session_id: string;
+  here?: string[];
+  count?: number;
 }
 
 /** A token bucket: `burst` at once, then `per_second`. */
@@ -351,20 +351,20 @@ export interface Rate {
 /** Too fast. */
 export interface RateLimitedError {
   code: -32029;
+  message: string;
   data: {
     code: "rate_limited";
     retry: true;
     retry_after_ms: number;
   };
-  message: string;
 }
 
 /** A session that is not watched, and why; with its position where the client's was wrong. */
 export interface Refusal {
-  code: string;
-  epoch?: string;
-  head?: number;
   session_id: string;
+  code: string;
+  head?: number;
+  epoch?: string;
 }
 
 /** Who is to take part no more. */
@@ -392,36 +392,36 @@ export type Role = "member" | "observer" | "owner";
 
 /** `user` has seen everything up to `seq`. */
 export interface SeenParams {
-  seq: number;
   session_id: string;
   user: string;
+  seq: number;
 }
 
 /** What is said; with `if_head`, only if nothing was said since. */
 export interface SendMessage {
-  if_head?: number | null;
   key: string;
-  metadata?: Record<string, unknown> | null;
-  reply_to?: number | null;
   session_id: string;
   text: string;
+  reply_to?: number | null;
+  metadata?: Record<string, unknown> | null;
+  if_head?: number | null;
 }
 
 /** The session began; its author is its owner. */
 export interface SessionCreated {
-  metadata: Record<string, unknown>;
   title: string;
+  metadata: Record<string, unknown>;
 }
 
 /** The session began; its author is its owner. */
 export interface SessionCreatedEvent {
+  session_id: string;
+  seq: number;
+  kind: "session_created";
   actor: string;
   at: string;
-  data: SessionCreated;
   key?: string;
-  kind: "session_created";
-  seq: number;
-  session_id: string;
+  data: SessionCreated;
 }
 
 /** The session takes no more writes. */
@@ -432,38 +432,38 @@ export interface SessionEnded {
 /** The session takes no more writes until it is resumed. */
 export interface SessionEndedError {
   code: -32009;
+  message: string;
   data: {
     code: "session_ended";
     retry: false;
   };
-  message: string;
 }
 
 /** The session takes no more writes. */
 export interface SessionEndedEvent {
+  session_id: string;
+  seq: number;
+  kind: "session_ended";
   actor: string;
   at: string;
-  data: SessionEnded;
   key?: string;
-  kind: "session_ended";
-  seq: number;
-  session_id: string;
+  data: SessionEnded;
 }
 
 /** A page; `next` is for `before`, None on the last page. */
 export interface SessionList {
-  next: string | null;
   sessions: Summary[];
+  next: string | null;
 }
 
 /** There is no such session, or none that the caller may know of. */
 export interface SessionNotFoundError {
   code: -32004;
+  message: string;
   data: {
     code: "session_not_found";
     retry: false;
   };
-  message: string;
 }
 
 /** The session has another title. */
@@ -473,13 +473,13 @@ export interface SessionRenamed {
 
 /** The session has another title. */
 export interface SessionRenamedEvent {
+  session_id: string;
+  seq: number;
+  kind: "session_renamed";
   actor: string;
   at: string;
-  data: SessionRenamed;
   key?: string;
-  kind: "session_renamed";
-  seq: number;
-  session_id: string;
+  data: SessionRenamed;
 }
 
 /** An ended session is open again. */
@@ -487,28 +487,28 @@ export type SessionResumed = Record<string, unknown>;
 
 /** An ended session is open again. */
 export interface SessionResumedEvent {
+  session_id: string;
+  seq: number;
+  kind: "session_resumed";
   actor: string;
   at: string;
-  data: SessionResumed;
   key?: string;
-  kind: "session_resumed";
-  seq: number;
-  session_id: string;
+  data: SessionResumed;
 }
 
 /** What is signalled: `typing`, say, and whatever belongs to it. */
 export interface Signal {
-  data?: Record<string, unknown>;
-  name: string;
   session_id: string;
+  name: string;
+  data?: Record<string, unknown>;
 }
 
 /** Somebody signals something that is not stored: typing, a cursor. */
 export interface SignalParams {
-  actor: string;
-  data: Record<string, unknown>;
-  name: string;
   session_id: string;
+  actor: string;
+  name: string;
+  data: Record<string, unknown>;
 }
 
 /** Nothing more to tell. */
@@ -516,15 +516,15 @@ export type Signalled = Record<string, unknown>;
 
 /** A session as of `seq`: this and the events after `seq` are the session now. */
 export interface Snapshot {
+  session_id: string;
+  seq: number;
+  epoch: string;
+  title: string;
+  status: Status;
+  metadata: Record<string, unknown>;
   created_at: string;
   ended_at: string | null;
-  epoch: string;
-  metadata: Record<string, unknown>;
   participants: Participant[];
-  seq: number;
-  session_id: string;
-  status: Status;
-  title: string;
 }
 
 /** Whether a session takes writes. */
@@ -532,68 +532,68 @@ export type Status = "ended" | "open";
 
 /** A session in a list. `role` and `seen` are those of the one who asks. */
 export interface Summary {
-  head: number;
-  last_activity: string;
-  role: Role | null;
-  seen: number;
   session_id: string;
-  status: Status;
   title: string;
+  status: Status;
+  role: Role | null;
+  head: number;
+  seen: number;
+  last_activity: string;
 }
 
 /** The outcome is not known: repeat the key. */
 export interface TimedOutError {
   code: -32054;
+  message: string;
   data: {
     code: "timed_out";
     retry: true;
     retry_after_ms: number;
   };
-  message: string;
 }
 
 /** More bytes than are taken. */
 export interface TooLargeError {
   code: -32013;
+  message: string;
   data: {
     code: "too_large";
     limit: number;
     retry: false;
   };
-  message: string;
 }
 
 /** Nobody is signed in, or the token is not known. */
 export interface UnauthenticatedError {
   code: -32001;
+  message: string;
   data: {
     code: "unauthenticated";
     retry: false;
   };
-  message: string;
 }
 
 /** The database cannot be reached. */
 export interface UnavailableError {
   code: -32053;
+  message: string;
   data: {
     code: "unavailable";
     retry: true;
     retry_after_ms: number;
   };
-  message: string;
 }
 
 /** The log does not have the position: take a snapshot, watch from it. */
 export interface UnrecoverablePositionError {
   code: -32010;
+  message: string;
   data: {
     code: "unrecoverable_position";
-    epoch: string;
     head: number;
+    epoch: string;
     retry: false;
   };
-  message: string;
 }
 
 /** Which sessions. */
@@ -606,32 +606,32 @@ export type Unwatched = Record<string, unknown>;
 
 /** Nothing more of this session will come. */
 export interface UnwatchedParams {
-  reason: "deleted" | "forbidden" | "removed";
   session_id: string;
+  reason: "deleted" | "forbidden" | "removed";
 }
 
 /** A session, and the position after which its events are wanted. */
 export interface Watch {
-  after: number;
   session_id: string;
+  after: number;
 }
 
 /** What is watched and what is not; the call itself succeeds. */
 export interface WatchResult {
-  refused: Refusal[];
   watching: Watching[];
+  refused: Refusal[];
 }
 
 /** Which sessions; `epoch` is that of the `welcome` the positions come from. */
 export interface WatchSessions {
-  epoch?: string | null;
   sessions: Watch[];
+  epoch?: string | null;
 }
 
 /** A session that is watched now, and where it is. */
 export interface Watching {
-  head: number;
   session_id: string;
+  head: number;
 }
 
 /**
@@ -641,12 +641,12 @@ export interface Watching {
  */
 export interface WelcomeParams {
   connection: string;
-  epoch: string;
-  limits: Limits;
-  node: string;
-  ping_seconds: number;
-  server: string;
   user: string;
+  epoch: string;
+  node: string;
+  server: string;
+  limits: Limits;
+  ping_seconds: number;
 }
 
 export interface Methods {
