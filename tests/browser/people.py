@@ -102,7 +102,7 @@ async def session_with(server: Server, owner: str, *others: str, title: str = "R
     async with await Client.connect(server.url, server.people[owner].token) as client:
         participants = [{"user": name, "role": "member"} for name in others]
         made = await client.call(
-            "create_session", title=title, participants=participants, key=f"{title}-{owner}"
+            "create_session", title=title, participants=participants, key=uuid4().hex
         )
         session_id: str = made["session_id"]
         return session_id

@@ -119,6 +119,15 @@ async def take(browsing: Browsing, server: Server, session_id: str, folder: Path
                 await page.screenshot(path=folder / f"people-{size}-{scheme}.png")
             await page.get_by_role("button", name="Rename").click()
             await page.screenshot(path=folder / f"dialog-{size}-{scheme}.png")
+            await page.keyboard.press("Escape")
+            if size == "phone":
+                await page.get_by_role("button", name="People").click()
+            await page.context.set_offline(True)
+            await expect(page.locator("#banner")).to_be_visible()
+            await page.get_by_label("Message", exact=True).fill("I am in the attic now.")
+            await page.keyboard.press("Enter")
+            await page.screenshot(path=folder / f"offline-{size}-{scheme}.png")
+            # Gone before it could be sent.
             await page.context.close()
 
 

@@ -18,7 +18,7 @@ export class Composer {
   #pending = part("pending");
   /** @type {string | null} */ #sessionId = null;
   /** @type {SessionEvent | null} */ #replyTo = null;
-  #toldTypingAt = 0;
+  #toldTypingAt = -Infinity;
   /** What was begun in each session. @type {Map<string, string>} */ #drafts = new Map();
   /** Stored, but not on the screen yet. @type {Map<string, Entry>} */ #stored = new Map();
   /** Refused, until the person has seen why. @type {Map<string, {entry: Entry, error: Error}>} */ #refused = new Map();
@@ -106,7 +106,7 @@ export class Composer {
     /** @type {Record<string, unknown>} */ const params = { session_id: sessionId, text };
     if (this.#replyTo) params.reply_to = this.#replyTo.seq;
     this.#text.value = "";
-    this.#toldTypingAt = 0;
+    this.#toldTypingAt = -Infinity;
     this.reply(null);
     // What comes of it is told by `written` and `refused`, for those of an earlier page, too.
     this.client.call("send_message", params).catch((error) => {
@@ -120,7 +120,7 @@ export class Composer {
   #tellTyping() {
     const now = performance.now();
     if (!this.#text.value || now - this.#toldTypingAt < TYPING_EVERY) return;
-    this.#toldTypingAt = now || 1;
+    this.#toldTypingAt = now;
     this.client.call("signal", { session_id: this.#sessionId, name: "typing" }).catch(() => {});
   }
 

@@ -25,7 +25,9 @@ import { el } from "./dom.js";
  */
 export function ask({ title, action, fields = [], warning = "", run }) {
   const problem = el("p", { class: "problem", role: "alert" });
-  const submit = el("button", { type: "submit", class: "primary" }, action);
+  // Enter does what is harmless at once; before what is not one has to choose.
+  const autofocus = !fields.length && !warning;
+  const submit = el("button", { type: "submit", class: "primary", autofocus }, action);
   const cancel = el("button", { type: "button", onclick: () => dialog.close() }, "Cancel");
   const form = el(
     "form",
@@ -70,7 +72,7 @@ function control({ name, label, required, most, value, options, hint }) {
   const described = hint ? { "aria-describedby": `hint-${name}` } : {};
   const input = options
     ? el("select", shared, ...options.map(([each, text]) => el("option", { value: each }, text)))
-    : el("input", { ...shared, ...described, maxlength: most ?? null, value: value ?? "", autocomplete: "off", autocapitalize: "none" });
+    : el("input", { ...shared, ...described, maxlength: most ?? null, value: value ?? "", autocomplete: "off", autocapitalize: name === "title" || name === "reason" ? null : "none" });
   return el(
     "p",
     { class: "field" },
