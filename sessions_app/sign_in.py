@@ -8,6 +8,7 @@ from datetime import timedelta
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
+import structlog
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
@@ -17,6 +18,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from sessions_app.models import SignInAttempts, User
+
+logger = structlog.get_logger(__name__)
 
 #: How many rows of earlier times a new attempt sweeps away.
 SWEEP = 100
@@ -56,7 +59,10 @@ class ThrottledBackend(ModelBackend):
         # Before the password is looked at: guesses that come at once are not all let in.
         _take(limits)
         user = super().authenticate(request, username, password, **kwargs)
-        if user is not None:
+        if user is None:
+            # Not the name: people type passwords there.
+            logger.info("sign_in_failed", address=request.META.get("REMOTE_ADDR"))
+        else:
             for subject in limits:  # one at a time: two rows at once could wait for each other
                 SignInAttempts.objects.filter(subject=subject).update(count=F("count") - 1)
         return user

@@ -13,6 +13,7 @@ from django.db import connections
 from django.http import HttpRequest
 from django.test import Client, RequestFactory, override_settings
 from django.utils import timezone
+from structlog.testing import capture_logs
 
 from sessions_app.models import SignInAttempts, User
 from sessions_app.sign_in import TooManyAttempts
@@ -144,7 +145,9 @@ def test_guesses_that_come_at_once_are_not_all_let_in(database: str, root: User)
 
 def test_what_was_typed_is_not_kept() -> None:
     """Some type their password where the name belongs: only a digest is stored."""
-    assert tried("hunter2") == "wrong"
+    with capture_logs() as lines:
+        assert tried("hunter2") == "wrong"
+    assert lines == [{"event": "sign_in_failed", "address": "192.0.2.1", "log_level": "info"}]
     assert tried("x" * 100_000) == "wrong"
     rows = SignInAttempts.objects.values_list("subject", flat=True)
     assert {len(subject) for subject in rows} == {64}
