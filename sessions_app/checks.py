@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 
 from flows.atoms.actor import actor
 from flows.atoms.watcher import watcher
@@ -30,3 +30,21 @@ def metrics_are_not_for_everybody(app_configs: object, **kwargs: Any) -> list[Ch
         return []
     hint = "Set METRICS_TOKEN, and have Prometheus send it as a bearer token."
     return [Error("METRICS is on, and anybody may read them.", hint=hint, id="sessions_app.E041")]
+
+
+@register("security", deploy=True)
+def https_comes_through_a_proxy(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """The server ends no TLS itself: whoever does has to be believed when it says so."""
+    if settings.TRUSTED_PROXIES or not settings.SECURE_SSL_REDIRECT:
+        return []
+    hint = (
+        "Name the proxy that ends TLS in TRUSTED_PROXIES, else every page redirects to itself "
+        "for ever; or set HTTPS=false in a closed network without TLS."
+    )
+    return [
+        Warning(
+            "Plain HTTP is sent to HTTPS, and no proxy is trusted to say that it is.",
+            hint=hint,
+            id="sessions_app.W042",
+        )
+    ]

@@ -27,6 +27,8 @@ def test_the_image_has_the_versions_that_are_tested_and_no_tests() -> None:
     """What the server alone needs is a part of what is pinned for both."""
     server, everything = pins("requirements-server.txt"), pins("requirements.txt")
     assert server.items() <= everything.items()
+    asked = (ROOT / "requirements.in").read_text().partition("# -- the tests")[0]
+    assert set(re.findall(r"^([a-z0-9-]+)", asked, re.MULTILINE)) <= server.keys()
     assert not {"pytest", "hypothesis", "pyyaml"} & server.keys()
 
 

@@ -86,6 +86,7 @@ def production(**more: str) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "project.settings",
         "SECRET_KEY": "x7" + "k2-Lq9!wz_" * 6,
         "ALLOWED_HOSTS": "sessions.example.com",
+        "TRUSTED_PROXIES": "127.0.0.1",
         **more,
     }
     if "HTTPS" not in more:
@@ -105,6 +106,14 @@ def test_the_documented_settings_pass_the_deployment_checks() -> None:
     checked = manage("check", "--deploy", "--fail-level", "INFO")
     assert checked.returncode == 0, checked.stderr
     assert "no issues" in checked.stdout
+
+
+def test_https_without_a_proxy_is_found() -> None:
+    """The server ends no TLS: without a proxy to believe, all would be redirected for ever."""
+    checked = manage("check", "--deploy", "--fail-level", "WARNING", TRUSTED_PROXIES="")
+    assert "sessions_app.W042" in checked.stderr
+    closed = manage("check", "--deploy", TRUSTED_PROXIES="", HTTPS="false")
+    assert "sessions_app.W042" not in closed.stderr
 
 
 _SHOW = """
