@@ -1,4 +1,7 @@
-"""Takes the pictures of `docs/screenshots`: `python -m tests.browser.screenshots [folder]`."""
+"""Takes pictures of the page: `python -m tests.browser.screenshots FOLDER`.
+
+Those that are worth it are in `docs/screenshots`.
+"""
 
 import asyncio
 import json
@@ -8,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.browser.pages import Browsing, Page, expect
-from tests.servers import PASSWORD, ROOT, Database, Server, manage, serving, sqlite_database
+from tests.servers import PASSWORD, Database, Server, manage, serving, sqlite_database
 
 SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 800}}
 
@@ -141,6 +144,6 @@ async def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    pictures = Path(sys.argv[1]) if sys.argv[1:] else ROOT / "docs" / "screenshots"
+    pictures = Path(sys.argv[1])
     pictures.mkdir(parents=True, exist_ok=True)
     asyncio.run(main(pictures))

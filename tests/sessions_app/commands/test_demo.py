@@ -49,12 +49,13 @@ def test_is_for_trying_out_only(settings: Settings) -> None:
 @pytest.mark.usefixtures("_trying_out")
 class TestDemo:
     def test_makes_people(self) -> None:
-        """There are ann, bob and the superuser admin, whose password is `demo`."""
+        """There are ann, bob, carol and the superuser admin, whose password is `demo`."""
         call("demo", "--no-serve")
         assert list(User.objects.order_by("username").values_list("username", "is_superuser")) == [
             ("admin", True),
             ("ann", False),
             ("bob", False),
+            ("carol", False),
         ]
         client = Client()
         assert client.login(username="admin", password="demo")
@@ -63,28 +64,36 @@ class TestDemo:
             assert Client().login(username=name, password="demo")
 
     def test_makes_a_session(self) -> None:
-        """There is a session in which ann and bob have talked, made by flows."""
+        """There is a session in which three people have talked, made by flows; and an ended one."""
         call("demo", "--no-serve")
-        session = Session.objects.get()
+        session = the_session()
         assert (session.owner.username, session.status) == ("ann", "open")
-        assert session.message_count == 3
+        assert session.message_count == 6
         assert list(session.events.values_list("seq", "actor", "kind")) == [
             (1, "ann", "session_created"),
             (2, "ann", "participant_added"),
             (3, "ann", "message_sent"),
             (4, "bob", "message_sent"),
             (5, "ann", "message_sent"),
+            (6, "ann", "participant_added"),
+            (7, "carol", "message_sent"),
+            (8, "bob", "session_renamed"),
+            (9, "bob", "message_sent"),
+            (10, "ann", "message_sent"),
         ]
-        assert Receipt.objects.count() == 4
+        assert session.participants.get(user__username="bob").seen_seq == 9
+        earlier = Session.objects.get(title="Heating, second floor")
+        assert (earlier.owner.username, earlier.status) == ("bob", "ended")
+        assert Receipt.objects.count() == 9 + 4
 
     def test_tells_where_everything_is(self) -> None:
-        """The admin, the socket, the session, the users and their tokens are printed."""
+        """The page, the admin, the socket, the users and their tokens are printed."""
         output = call("demo", "--no-serve", "--port", "8123").out
         for fact in (
+            f"http://127.0.0.1:8123/sessions/{the_session().pk}/\n",
             "http://127.0.0.1:8123/admin/",
             "ws://127.0.0.1:8123/ws/",
-            str(Session.objects.get().pk),
-            "ann, bob, admin; password demo\n",
+            "ann, bob, carol, admin; password demo\n",
         ):
             assert fact in output
         tokens = tokens_in(output)
@@ -111,9 +120,9 @@ class TestDemo:
     def test_in_an_ended_session(self) -> None:
         """It runs again after somebody has ended the session and changed who takes part."""
         call("demo", "--no-serve")
-        call("end_session", str(Session.objects.get().pk))
+        call("end_session", str(the_session().pk))
         call("demo", "--no-serve")
-        assert Session.objects.get().status == "ended"
+        assert the_session().status == "ended"
 
     def test_leaves_who_is_there(self) -> None:
         """A user who is there already stays as they are, and that they differ is told."""
@@ -122,6 +131,11 @@ class TestDemo:
         output = call("demo", "--no-serve").out
         assert "password demo (but not admin, whose password was changed)" in output
         assert User.objects.filter(username="admin").values().get() == before
+
+
+def the_session() -> Session:
+    """The session to talk in."""
+    return Session.objects.get(title="Roof repair, north side")
 
 
 @contextmanager
@@ -187,4 +201,4 @@ def test_from_nothing(tmp_path: Path) -> None:
         )
     assert chat.returncode == 0, chat.stderr
     assert chat.stdout.splitlines()[-1].endswith(" ann: Hello there.")
-    assert chat.stdout.splitlines()[0] == "Roof repair (open)"
+    assert chat.stdout.splitlines()[0] == "Roof repair, north side (open)"

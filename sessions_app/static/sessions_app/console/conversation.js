@@ -45,6 +45,7 @@ export class Conversation {
       },
       { user, find: (seq) => this.#find(seq) },
     );
+    client.on("state", ({ name }) => name !== "open" && this.people.unknown());
     client.on("presence", (params) => params.session_id === this.#id && this.people.present(params));
     client.on("signal", ({ session_id, actor, name }) => {
       if (session_id === this.#id && name === "typing" && actor !== user) this.people.types(actor);

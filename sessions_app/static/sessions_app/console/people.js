@@ -10,7 +10,7 @@ const TYPING_FOR = 5_000;
 export class People {
   /** @type {Map<string, Participant>} */ #participants = new Map();
   /** @type {Set<string>} */ #here = new Set();
-  /** How many are here, where there are too many to name. @type {number | null} */ #count = null;
+  /** How many are here; null: that is not known. @type {number | null} */ #count = null;
   /** @type {Map<string, number>} */ #typing = new Map();
 
   /**
@@ -39,10 +39,13 @@ export class People {
   /** @param {Participant[]} participants */
   open(participants) {
     this.#participants = new Map(participants.map((each) => [each.user, { ...each }]));
-    this.#here.clear();
-    this.#count = null;
+    this.unknown();
+  }
+
+  /** Nobody tells who is here. */
+  unknown() {
     for (const name of [...this.#typing.keys()]) this.stopped(name);
-    this.show();
+    this.present({});
   }
 
   /** @param {import("../sessions/watch.js").SessionEvent} event */
@@ -68,7 +71,7 @@ export class People {
   /** @param {{here?: string[], count?: number}} presence */
   present({ here, count }) {
     this.#here = new Set(here ?? []);
-    this.#count = count ?? null;
+    this.#count = count ?? here?.length ?? null;
     this.show();
   }
 
@@ -86,8 +89,9 @@ export class People {
   }
 
   show() {
-    const [all, here] = [this.#participants.size, this.#count ?? this.#here.size];
-    part("people-count").textContent = `${all} ${all === 1 ? "person" : "people"}, ${here} here`;
+    const all = this.#participants.size;
+    const here = this.#count === null ? "" : `, ${this.#count} here`;
+    part("people-count").textContent = `${all} ${all === 1 ? "person" : "people"}${here}`;
     const mayRemove = this.role === "owner";
     part("participants").replaceChildren(
       ...[...this.#participants.values()].map(({ user, role }) => {
