@@ -18,6 +18,8 @@ DEBUG: bool = env.bool("DEBUG", default=True)
 SECRET_KEY: str = env.str(
     "SECRET_KEY", default="insecure-for-trying-out-only" if DEBUG else environ.Env.NOTSET
 )
+# Keys that were used before: what they have signed is good until it expires.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 # Full origins (scheme, host, port) of pages that may open a socket or post with a cookie. The
