@@ -81,6 +81,29 @@ def verify(record: Record, events: Iterable[Event], receipts: Iterable[Kept]) ->
         yield Finding(record.session_id, what, seq)
 
 
+class Seating:
+    """Of everybody who ever takes part in a session: when they joined (last), and when they left,
+    and as what they were there last.
+    """
+
+    def __init__(self) -> None:
+        self.seats: dict[str, tuple[int, int | None]] = {}
+        self.roles: dict[str, str] = {}
+
+    def note(self, before: Session | None, after: Session) -> None:
+        """The event `after.seq` made `after` of `before`."""
+        was = before.participants if before else _NOBODY
+        now = after.participants
+        if now is was:
+            return  # as with most events
+        for user in now.keys() - was.keys():
+            self.seats.pop(user, None)  # who comes back comes last
+            self.seats[user] = (after.seq, None)
+        for user in was.keys() - now.keys():
+            self.seats[user] = (self.seats[user][0], after.seq)
+        self.roles |= {user: str(each.role) for user, each in now.items()}
+
+
 class _Matching:
     """Every write that has a key has one receipt, which is of its last event, and no other."""
 
@@ -132,8 +155,7 @@ class _Reading:
         self._session: Session | None = None
         #: Whether every event so far could be applied.
         self._whole = True
-        #: Of everybody who ever took part: when they joined (last), and when they left.
-        self._seats: dict[str, tuple[int, int | None]] = {}
+        self._seating = Seating()
 
     def take(self, event: Event) -> Iterator[_Found]:
         if event.seq != self._seq + 1:
@@ -143,7 +165,7 @@ class _Reading:
             yield event.seq, f"its time {event.at} is before that of the event before, {self._at}"
         self._seq, self._at = event.seq, event.at
         try:
-            body = _body_of(event)
+            body = body_of(event)
             self._messages += isinstance(body, MessageSent)
             if self._whole:
                 self._apply(event, body)
@@ -152,15 +174,8 @@ class _Reading:
             self._whole = False
 
     def _apply(self, event: Event, body: Body) -> None:
-        before = self._session.participants if self._session else _NOBODY
-        self._session = apply(self._session, event, body)
-        now = self._session.participants
-        if now is before:
-            return  # as with most events
-        for user in now.keys() - before.keys():
-            self._seats[user] = (event.seq, None)
-        for user in before.keys() - now.keys():
-            self._seats[user] = (self._seats[user][0], event.seq)
+        before, self._session = self._session, apply(self._session, event, body)
+        self._seating.note(before, self._session)
 
     def differences(self, record: Record) -> Iterator[_Found]:
         """What is stored otherwise than the log has it."""
@@ -187,8 +202,9 @@ class _Reading:
         if record.owner not in session.owners:
             yield None, f"owner is {record.owner}, in the log {', '.join(session.owners)}"
         seats = {seat.user: seat for seat in record.seats}
-        for user in sorted(seats.keys() | self._seats.keys()):
-            seat, place = seats.get(user), self._seats.get(user)
+        places = self._seating.seats
+        for user in sorted(seats.keys() | places.keys()):
+            seat, place = seats.get(user), places.get(user)
             if seat is None or place is None:
                 where = "in the log only" if seat is None else "not in the log"
                 yield None, f"{user} takes part, or did, {where}"
@@ -210,7 +226,8 @@ def _shown(value: object) -> str:
     return "nothing" if value is None else shortened(value)
 
 
-def _body_of(event: Event) -> Body:
+def body_of(event: Event) -> Body:
+    """What an event says, typed; ValueError if that is nothing an event can say."""
     kind = BODIES.get(event.kind)
     if kind is None:
         raise ValueError(f"there is no kind {event.kind!r}")

@@ -18,7 +18,7 @@ from flows.errors import KeyConflict, Refused, SessionNotFound, Unavailable
 from flows.input import Input, Mutation, SessionMutation
 
 #: What the flows are made of; every other module of `flows` is one.
-PARTS = {"actor", "errors", "events", "input", "session", "verification"}
+PARTS = {"actor", "errors", "events", "input", "replay", "session", "verification"}
 
 MODULES = [
     importlib.import_module(f"flows.{each.name}")
