@@ -9,9 +9,10 @@ from flows.engine.closing import Undo, release_all
 from flows.engine.context import Context, blank
 from flows.engine.errors import Closed, worst
 from flows.engine.execution import build
-from flows.engine.nodes import CLOSED, Atom, Node, is_atom
+from flows.engine.kinds import is_atom
+from flows.engine.nodes import Atom, Node
 from flows.engine.presets import Given
-from flows.engine.waiting import mark, telling, until, until_made
+from flows.engine.waiting import CLOSED, mark, telling, until, until_made
 
 if TYPE_CHECKING:
     from flows.engine.scope import Scope

@@ -12,8 +12,7 @@ from msgspec import Struct, field
 
 from flows.engine.errors import Abandoned, InvalidDefinition, worst
 from flows.engine.extension import Outcome
-from flows.engine.nodes import CLOSING
-from flows.engine.waiting import MARKED, until
+from flows.engine.waiting import CLOSING, MARKED, until
 
 if TYPE_CHECKING:
     from flows.engine.context import Context

@@ -5,24 +5,13 @@ from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
+from flows.engine.bindings import Bound, Level, level
 from flows.engine.closing import ENDED, NOTHING, OnClose, Rest, Undo, Work, release, runs_in, settle
 from flows.engine.errors import Closed, EngineError, worst
-from flows.engine.nodes import (
-    CLOSED,
-    CLOSING,
-    OPEN,
-    Atom,
-    Bound,
-    Flow,
-    Level,
-    Node,
-    Resource,
-    Tag,
-    level,
-)  # fmt: skip
+from flows.engine.nodes import Atom, Flow, Node, Resource, Tag
 from flows.engine.parsing import Unparsed
 from flows.engine.streams import Stream
-from flows.engine.waiting import from_within, mark, telling
+from flows.engine.waiting import CLOSED, CLOSING, OPEN, from_within, mark, telling
 
 if TYPE_CHECKING:
     from flows.engine.handle import Handle

@@ -8,22 +8,12 @@ from typing import Any, Protocol, TypeVar, get_args, get_origin, overload
 
 from msgspec.structs import replace
 
+from flows.engine.bindings import Bound
 from flows.engine.context import Context
 from flows.engine.errors import OUTLIVES, InvalidDefinition
+from flows.engine.kinds import is_resource, is_tag
 from flows.engine.markers import Marker, read
-from flows.engine.nodes import (
-    Atom,
-    Bound,
-    Flow,
-    Node,
-    Per,
-    Resource,
-    Shape,
-    Tag,
-    Want,
-    is_resource,
-    is_tag,
-)  # fmt: skip
+from flows.engine.nodes import Atom, Flow, Node, Per, Resource, Shape, Tag, Want
 from flows.engine.parsing import accepted, typed
 
 T = TypeVar("T")

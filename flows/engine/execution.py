@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from flows.engine.closing import ENDED, Plain, Undo, release_all
 from flows.engine.errors import OUTLIVES, InvalidDefinition, InvalidInput
 from flows.engine.extension import Call, enclosed
-from flows.engine.nodes import CLOSED, MISSING, Node, Resource, Shape
+from flows.engine.nodes import MISSING, Node, Resource, Shape
 from flows.engine.parsing import Unparsed, name_of, parsed
-from flows.engine.waiting import mark, telling, until_opened
+from flows.engine.waiting import CLOSED, mark, telling, until_opened
 
 if TYPE_CHECKING:
     from flows.engine.context import Context

@@ -5,19 +5,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
 
+from flows.engine.bindings import level
 from flows.engine.errors import DependencyCycle, MissingDependency
-from flows.engine.nodes import (
-    MISSING,
-    Flow,
-    Node,
-    Tag,
-    is_atom,
-    is_flow,
-    is_resource,
-    is_tag,
-    level,
-    ways,
-)  # fmt: skip
+from flows.engine.kinds import is_atom, is_flow, is_resource, is_tag
+from flows.engine.nodes import MISSING, Flow, Node, Tag, ways
 from flows.engine.presets import Given
 
 if TYPE_CHECKING:

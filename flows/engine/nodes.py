@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeAlias, TypeGuard, TypeVar
+from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from flows.engine.errors import InvalidDefinition
+from flows.engine.bindings import Bound
 
 T = TypeVar("T")
 N = TypeVar("N")
@@ -21,11 +21,6 @@ class Missing(Enum):
 
 
 MISSING: Final = Missing.MISSING
-
-#: The states of a context.
-OPEN: Final = 0
-CLOSING: Final = 1
-CLOSED: Final = 2
 
 How: TypeAlias = Literal["need", "maybe", "every"]
 Per: TypeAlias = Literal["context", "exec"]
@@ -104,27 +99,6 @@ class Tag(Node, Generic[T], eq=False, kw_only=True):
         return Bound(self, value)
 
 
-class Bound(NamedTuple):
-    """A tag with the value it is bound to."""
-
-    tag: Tag[Any]
-    value: Any
-
-
-#: One level of bindings: the values of each tag, the last bound first.
-Level: TypeAlias = Mapping[Tag[Any], tuple[Any, ...]]
-
-
-def level(bindings: Iterable[Bound]) -> Level | None:
-    """The bindings of one level, None if there are none."""
-    values: dict[Tag[Any], tuple[Any, ...]] = {}
-    for binding in bindings:
-        if not isinstance(binding, Bound):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidDefinition(repr(binding), "is no bound tag; bind one with `tag(value)`")
-        values[binding.tag] = (binding.value, *values.get(binding.tag, ()))
-    return values or None
-
-
 class Flow(Node, Generic[InputT, OutputT], eq=False, kw_only=True):
     """A typed operation: what it takes, what it gives, what it needs, how it refuses.
 
@@ -145,26 +119,6 @@ class Flow(Node, Generic[InputT, OutputT], eq=False, kw_only=True):
     summary: str
     #: The flow whose body this is a preset of.
     replaces: "Flow[Any, Any] | None" = None
-
-
-def is_atom(node: object) -> TypeGuard[Atom[Any]]:
-    """Whether it is an atom or a port."""
-    return isinstance(node, Atom)
-
-
-def is_resource(node: object) -> TypeGuard[Resource[Any]]:
-    """Whether it is a resource."""
-    return isinstance(node, Resource)
-
-
-def is_tag(node: object) -> TypeGuard[Tag[Any]]:
-    """Whether it is a tag."""
-    return isinstance(node, Tag)
-
-
-def is_flow(node: object) -> TypeGuard[Flow[Any, Any]]:
-    """Whether it is a flow."""
-    return isinstance(node, Flow)
 
 
 def ways(start: N, below: Callable[[tuple[N, ...]], Iterable[N]]) -> dict[N, tuple[N, ...]]:

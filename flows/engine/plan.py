@@ -7,27 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
+from flows.engine.bindings import Level, level
 from flows.engine.context import Context
 from flows.engine.errors import DependencyCycle, InvalidDefinition, MissingDependency
 from flows.engine.handle import Handle
-from flows.engine.nodes import (
-    MISSING,
-    Atom,
-    Flow,
-    How,
-    Level,
-    Node,
-    Resource,
-    Shape,
-    Tag,
-    Want,
-    is_atom,
-    is_flow,
-    is_resource,
-    is_tag,
-    level,
-    ways,
-)  # fmt: skip
+from flows.engine.kinds import is_atom, is_flow, is_resource, is_tag
+from flows.engine.nodes import MISSING, Atom, Flow, How, Node, Resource, Shape, Tag, Want, ways
 from flows.engine.parsing import accepted
 from flows.engine.presets import Given, Substitutes
 from flows.engine.streams import until_left

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar, overload
 from flows.engine.context import Context
 from flows.engine.definitions import replace_body
 from flows.engine.errors import InvalidDefinition
-from flows.engine.nodes import Atom, Flow, Node, Resource, is_atom, is_flow, is_resource
+from flows.engine.kinds import is_atom, is_flow, is_resource
+from flows.engine.nodes import Atom, Flow, Node, Resource
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741

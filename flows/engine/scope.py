@@ -7,30 +7,19 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar, overload
 
 from flows.engine.atoms import Atoms
+from flows.engine.bindings import Bound, level
 from flows.engine.closing import runs_in, settle
 from flows.engine.context import Context, blank
 from flows.engine.errors import Closed, EngineError, InvalidDefinition, worst
 from flows.engine.execution import Opening, home_of, open_in, perform, surround
 from flows.engine.extension import Extension, Hooks
 from flows.engine.graph import check
-from flows.engine.nodes import (
-    CLOSED,
-    Atom,
-    Bound,
-    Flow,
-    Node,
-    Tag,
-    Want,
-    is_atom,
-    is_flow,
-    is_resource,
-    is_tag,
-    level,
-)  # fmt: skip
+from flows.engine.kinds import is_atom, is_flow, is_resource, is_tag
+from flows.engine.nodes import Atom, Flow, Node, Tag, Want
 from flows.engine.parsing import Unparsed
 from flows.engine.plan import Plan, Plans, bound, reader
 from flows.engine.presets import Given, Preset, substitutes
-from flows.engine.waiting import from_within
+from flows.engine.waiting import CLOSED, from_within
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741

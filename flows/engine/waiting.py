@@ -7,15 +7,20 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import ref
 
 from flows.engine.errors import DependencyCycle, EngineError
-from flows.engine.nodes import CLOSED, ways
+from flows.engine.nodes import ways
 
 if TYPE_CHECKING:
     from flows.engine.context import Context
     from flows.engine.scope import Scope
+
+#: The states of a context.
+OPEN: Final = 0
+CLOSING: Final = 1
+CLOSED: Final = 2
 
 F = TypeVar("F", bound=Callable[..., Any])
 
