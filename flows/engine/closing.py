@@ -1,12 +1,14 @@
 """Ending what was begun: every clean-up runs, nothing goes on, and no error is lost."""
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from functools import partial
+from types import AsyncGeneratorType, FunctionType
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from msgspec import Struct, field
 
@@ -35,37 +37,21 @@ class Nothing:
 NOTHING: Final[Awaitable[None]] = Nothing()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
 
-class Undo(Protocol):
-    """The rest of a generator that has yielded its value."""
-
-    __name__: str
-
-    async def __anext__(self) -> Any: ...
-    async def athrow(self, error: BaseException, /) -> Any: ...
-    async def aclose(self) -> None: ...
+#: The rest of a generator that has yielded its value.
+Undo: TypeAlias = AsyncGeneratorType[Any, None]
 
 
-class Plain:
-    """A plain generator, driven like an asynchronous one."""
-
-    def __init__(self, generator: Generator[Any, Any, Any], name: str) -> None:
-        self.generator = generator
-        self.__name__ = name
-
-    async def __anext__(self) -> Any:
-        try:
-            return next(self.generator)
-        except StopIteration:
-            raise StopAsyncIteration from None
-
-    async def athrow(self, error: BaseException, /) -> Any:
-        try:
-            return self.generator.throw(error)
-        except StopIteration:
-            raise StopAsyncIteration from None
-
-    async def aclose(self) -> None:
-        self.generator.close()
+async def driven(generator: Generator[Any, None, None]) -> AsyncGenerator[Any, None]:
+    """A plain generator as an asynchronous one."""
+    step = partial(next, generator)
+    with contextlib.closing(generator), contextlib.suppress(StopIteration):
+        while True:
+            value = step()
+            step = partial(next, generator)
+            try:
+                yield value
+            except BaseException as thrown:
+                step = partial(generator.throw, thrown)
 
 
 async def release(undo: Undo, error: BaseException | None) -> None:

@@ -4,7 +4,7 @@ from functools import partial
 from sys import set_asyncgen_hooks as set_hooks
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from flows.engine.closing import ENDED, Plain, Undo, release_all
+from flows.engine.closing import ENDED, Undo, driven, release_all
 from flows.engine.errors import OUTLIVES, InvalidDefinition, InvalidInput
 from flows.engine.extension import Call, enclosed
 from flows.engine.nodes import MISSING, Node, Resource, Shape
@@ -220,7 +220,8 @@ async def make(plan: "Plan", arguments: dict[str, Any], ledger: list[Undo]) -> A
         return made
     if shape is Shape.ASYNC:
         return await made
-    undo: Undo = made if shape is Shape.ASYNC_GENERATOR else Plain(made, node.name)
+    undo: Any = made if shape is Shape.ASYNC_GENERATOR else driven(made)
+    undo.__name__ = node.name
     value = await anext(undo, ENDED)
     if value is ENDED:
         raise nothing(node)
