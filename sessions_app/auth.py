@@ -131,7 +131,14 @@ def recognise_cookie(request: HttpRequest) -> Identity | None:
 def _recognise_login(request: HttpRequest, key: str | None) -> Identity | None:
     store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
     request.session = store(key)
+    # A login that a key of SECRET_KEY_FALLBACKS has signed would be given another cookie, which no
+    # handshake can bring to the browser: it would be signed out.
+    request.session.cycle_key = _stay  # type: ignore[method-assign]
     user = get_user(request)
     if not isinstance(user, User) or not user.is_active:
         return None
     return Identity(user.username, user.pk, session_key=key, password=user.password)
+
+
+def _stay() -> None:
+    """Keep the key of a login."""

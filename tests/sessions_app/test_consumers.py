@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.test import Client as Browser
 from django.test import override_settings
 from django.utils import timezone
@@ -139,6 +140,21 @@ async def sign_in(name: str) -> bytes:
     browser = Browser()
     await sync_to_async(browser.force_login)(await User.objects.aget(username=name))
     return f"sessionid={browser.cookies['sessionid'].value}".encode()
+
+
+async def test_a_login_outlives_a_change_of_the_secret_key(
+    application: Application, tokens: dict[str, str]
+) -> None:
+    """While the key that signed it is among the former ones, it goes on: for every socket anew."""
+    headers = [(b"cookie", await sign_in("ann")), (b"origin", b"http://testserver")]
+    with override_settings(SECRET_KEY="another", SECRET_KEY_FALLBACKS=[settings.SECRET_KEY]):
+        for _ in range(2):
+            async with Client(application, headers=headers) as ann:
+                assert ann.welcome["user"] == "ann"
+    with override_settings(SECRET_KEY="a third one"):
+        stranger = Client(application, headers=headers)
+        await stranger.handshake()
+        assert await stranger.closed() == 4501
 
 
 @pytest.mark.parametrize("origin", [b"http://testserver", b"http://TESTSERVER:80"])
