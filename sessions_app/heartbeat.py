@@ -177,26 +177,43 @@ class Heartbeat:
 
     def _news(self, now: float, *, all_of_them: bool) -> tuple[list[Row], list[str]]:
         """The rows to be written, of newcomers or of all that have changed, and who is gone."""
-        there = {each.id: each for each in self._keeper.connections}
-        look = there if all_of_them else there.keys() - self._written.keys()
-        rows = (self._row(there[id_], now) for id_ in look)
-        new = [row for row in rows if row != self._written.get(row.id)]
-        gone = [id_ for id_ in self._written if id_ not in there]
-        return new[:ROWS_A_LOOK], gone[:ROWS_A_LOOK]
+        there = self._keeper.connections
+        new = [
+            each
+            for each in there
+            if (row := self._written.get(each.id)) is None
+            or (all_of_them and _has_changed(each, row))
+        ]
+        ids = {each.id for each in there}
+        gone = [id_ for id_ in self._written if id_ not in ids]
+        return [self._row(each, now) for each in new[:ROWS_A_LOOK]], gone[:ROWS_A_LOOK]
 
     def _row(self, connection: Kept, now: float) -> Row:
         """What is written of `connection`, with as much of the last row as is near enough."""
         before = self._written.get(connection.id)
-        seen = self._clock() - timedelta(seconds=now - connection.heard_at)
-        if before is not None and (seen - before.last_seen).total_seconds() < SEEN_STEP:
-            seen = before.last_seen
-        opened = self._clock() - timedelta(seconds=now - connection.opened_at)
+        at = self._clock() - timedelta(seconds=now)
+        heard_at = connection.heard_at
+        if before is not None and heard_at - before.heard_at < SEEN_STEP:
+            heard_at = before.heard_at
+        seen = at + timedelta(seconds=heard_at)
+        opened = at + timedelta(seconds=connection.opened_at)
         return Row(
             id=connection.id,
             user_id=connection.identity.user_id,
             since=opened if before is None else before.since,
-            last_seen=seen,
+            last_seen=before.last_seen if before and before.heard_at == heard_at else seen,
             watching=connection.watching,
             observing=connection.observing,
             lag=connection.lag,
+            heard_at=heard_at,
         )
+
+
+def _has_changed(connection: Kept, row: Row) -> bool:
+    # Asked for all connections at once, in the loop: nothing is made here.
+    return (
+        connection.watching != row.watching
+        or connection.observing != row.observing
+        or connection.lag != row.lag
+        or connection.heard_at - row.heard_at >= SEEN_STEP
+    )

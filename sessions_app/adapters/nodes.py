@@ -18,7 +18,7 @@ from msgspec import Struct
 from sessions_app import models
 
 #: A node that has said nothing for so long is removed, with its connections, by any other.
-DEAD = timedelta(seconds=30)
+DEAD = timedelta(seconds=25)
 
 #: So long nodes can read what they are asked: one that cannot reach the database for longer has
 #: missed it.
@@ -38,6 +38,8 @@ class Row(Struct, frozen=True):
     watching: int
     observing: int
     lag: int
+    #: What `last_seen` is on the loop's clock; it is not written.
+    heard_at: float = 0.0
 
 
 class Instruction(Struct, frozen=True):

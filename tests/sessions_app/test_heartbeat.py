@@ -235,7 +235,7 @@ async def test_many_at_once(stage: Stage) -> None:
 
 
 async def test_a_node_that_died(stage: Stage) -> None:
-    """A node that says nothing more is in no list after 20 s, and after 30 s any other removes
+    """A node that says nothing more is in no list after 20 s, and after 25 s any other removes
     what it has left.
     """
     dead, alive = await stage.process("n1"), await stage.process("n2")
