@@ -3,6 +3,7 @@
 import { Calls, WRITES } from "./calls.js";
 import { Connections, SUBPROTOCOL } from "./connections.js";
 import { CallFailed, Stopped } from "./errors.js";
+import { newKey } from "./keys.js";
 import { Outbox } from "./outbox.js";
 import { realTimers } from "./timing.js";
 import { Watches } from "./watches.js";
@@ -93,7 +94,7 @@ export class SessionsClient {
     if (EPHEMERAL.has(method) && !this.#calls.isOpen)
       throw new CallFailed("not_connected", "There is no connection now");
     if (!WRITES.has(method) && params.key === undefined) return this.#calls.add(method, params);
-    const keyed = { ...params, key: params.key ?? crypto.randomUUID() };
+    const keyed = { ...params, key: params.key ?? newKey() };
     if (this.#outbox.isFull) throw new CallFailed("limit_reached", "Too many unsent writes");
     const entry = { key: keyed.key, method, params: keyed, at: Date.now() };
     this.#outbox.add(entry);
