@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 	$(PYTHON) -m pip install -q -r requirements.txt -r requirements-dev.txt
 	@touch .venv
 
-.PHONY: check format lint types imports migrations test coverage chaos demo requirements audit
+.PHONY: check format lint types imports migrations test coverage chaos bench demo requirements audit
 
 ## Everything CI checks: format, lint, types, import rules, migrations, contract, tests.
 check: .venv lint types imports migrations test
@@ -42,6 +42,16 @@ coverage: .venv
 ## Break all there is, again and again, on both databases: twenty minutes. CHAOS="--seed 7 --runs 2".
 chaos: .venv
 	$(PYTHON) -m tests.faults $(CHAOS)
+
+## The same work on this server and on others; writes docs/benchmarks.md. BENCH=--quick: two minutes.
+bench: bench/.venv
+	bench/.venv/bin/python -m bench $(BENCH)
+
+bench/.venv: requirements.txt bench/requirements.txt bench/package.json
+	python3 -m venv bench/.venv
+	bench/.venv/bin/python -m pip install -q -r requirements.txt -r bench/requirements.txt
+	-cd bench && npm install --silent --no-audit --no-fund
+	@touch bench/.venv
 
 ## A server to try out, on SQLite.
 demo: .venv

@@ -1,6 +1,8 @@
 """The servers that are compared: each begins on a new database, and is read when it is over."""
 
+import atexit
 import contextlib
+import http.client
 import json
 import os
 import secrets
@@ -13,11 +15,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import psycopg
+
+from bench.filling import filling
 
 ROOT = Path(__file__).resolve().parent.parent
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
@@ -96,22 +102,18 @@ class Contender:
             process = subprocess.Popen(
                 self.command(port, fd),
                 cwd=ROOT,
-                env={**self._plain_environment(), **self.environment()},
+                env={**self._plain_environment(), **self.environment(), "FD": str(fd)},
                 pass_fds=[fd],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log(index),
                 stderr=subprocess.STDOUT,
-                preexec_fn=lambda where=where: os.sched_setaffinity(0, where),
+                preexec_fn=partial(os.sched_setaffinity, 0, where),
             )
-            if not self.takes_listener:
-                listener.close()
             self._running.append(process)
             self.pids.append(process.pid)
             self.ports.append(port)
             self._await(process, port)
             listener.close()
-
-    takes_listener: ClassVar[bool] = True
 
     def log(self) -> str:
         return "".join(
@@ -177,6 +179,17 @@ class Contender:
         with contextlib.closing(sqlite3.connect(path, timeout=PATIENCE)) as connection:
             return connection.execute(query).fetchall()
 
+    def execute(self, statement: str) -> None:
+        """Change what is stored, past the server."""
+        if self.postgres:
+            with psycopg.connect(self.url) as connection:
+                connection.execute(statement.encode())
+            return
+        path = self.url.removeprefix("sqlite:///")
+        with contextlib.closing(sqlite3.connect(path, timeout=PATIENCE)) as connection:
+            connection.execute(statement)
+            connection.commit()
+
     def _numbers(self, query: str) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
         for room, text in self.rows(query):
@@ -201,6 +214,18 @@ class Contender:
 def _administer(statement: str) -> None:
     with psycopg.connect(POSTGRES, autocommit=True) as connection:
         connection.execute(statement.encode())
+
+
+#: Who wrote what is there before the work begins.
+FILLER = "u2000"
+
+#: How many people this server knows: the most that any work needs.
+PEOPLE = 2_001
+
+
+def token_of(number: int) -> str:
+    """The access token of a benchmark's user."""
+    return f"fs_{number:043d}"
 
 
 class Ours(Contender):
@@ -232,7 +257,6 @@ class Ours(Contender):
             ]
         )
         self._prefix = f"bench-{secrets.token_hex(6)}"
-        self._tokens: list[str] = []
 
     def environment(self) -> dict[str, str]:
         return {
@@ -248,23 +272,40 @@ class Ours(Contender):
             "REDIS_PREFIX": self._prefix,
         }
 
+    #: What a new database begins as, once made: tables, people, their tokens.
+    templates: ClassVar[dict[tuple[Path, bool], str]] = {}
+
     def prepare(self) -> None:
-        self.run(str(self.tree / "manage.py"), "migrate", "-v", "0")
+        """Make the tables and the people, or copy them from an earlier run's."""
+        template = self.templates.get((self.tree, self.postgres))
+        if template is None:
+            self.run(str(self.tree / "manage.py"), "migrate", "-v", "0")
+            self.run(str(Path(__file__).with_name("people.py")), str(PEOPLE))
+            self.templates[self.tree, self.postgres] = self._keep()
+        elif self.postgres:
+            _administer(f'DROP DATABASE "{self._database}" WITH (FORCE)')
+            _administer(f'CREATE DATABASE "{self._database}" TEMPLATE "{template}"')
+        else:
+            shutil.copy(template, self.url.removeprefix("sqlite:///"))
+
+    def _keep(self) -> str:
+        if self.postgres:
+            name = f"flow_bench_{secrets.token_hex(6)}"
+            _administer(f'CREATE DATABASE "{name}" TEMPLATE "{self._database}"')
+            atexit.register(_administer, f'DROP DATABASE "{name}" WITH (FORCE)')
+            return name
+        folder = tempfile.mkdtemp(prefix="flow-bench-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        return shutil.copy(self.url.removeprefix("sqlite:///"), folder)
 
     def command(self, port: int, fd: int) -> list[str]:
         if self.daphne:
             return [sys.executable, "-m", "daphne", "--fd", str(fd), "project.asgi:application"]
         return [sys.executable, str(self.tree / "manage.py"), "serve", "--fd", str(fd)]
 
-    def tokens(self, count: int) -> list[str]:
-        """Access tokens of the users u0, u1, …"""
-        if len(self._tokens) < count:
-            script = Path(__file__).with_name("people.py")
-            self._tokens = json.loads(self.run(str(script), str(count)))
-        return self._tokens[:count]
-
     def people(self, rooms: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
-        tokens = self.tokens(max(map(max, rooms)) + 1)
+        tokens = [token_of(number) for number in range(PEOPLE)]
         found = []
         for members in rooms:
             room = self._create(tokens, members)
@@ -287,8 +328,6 @@ class Ours(Contender):
         return room
 
     def _post(self, flow: str, token: str, params: dict[str, Any]) -> dict[str, Any]:
-        import http.client
-
         connection = http.client.HTTPConnection("127.0.0.1", self.ports[0], timeout=PATIENCE)
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         connection.request("POST", f"/api/flows/{flow}/", json.dumps(params), headers)
@@ -301,14 +340,19 @@ class Ours(Contender):
         return found
 
     def stored(self) -> dict[str, list[int]]:
-        import uuid
-
         text = "data->>'text'" if self.postgres else "json_extract(data, '$.text')"
         found = self._numbers(
             f"SELECT session_id, {text} FROM sessions_app_event"
-            " WHERE kind = 'message_sent' ORDER BY session_id, seq"
+            f" WHERE kind = 'message_sent' AND actor <> '{FILLER}' ORDER BY session_id, seq"
         )
-        return {str(uuid.UUID(room)): numbers for room, numbers in found.items()}
+        return {str(UUID(room)): numbers for room, numbers in found.items()}
+
+    def fill(self, sessions: int, events: int) -> str:
+        """Have so many sessions with so many events each, past the server; the last one's id."""
+        for statement in filling(sessions, events, postgres=self.postgres):
+            self.execute(statement)
+        ((room,),) = self.rows("SELECT id FROM sessions_app_session ORDER BY id DESC LIMIT 1")
+        return str(UUID(str(room)))
 
     def verify(self) -> str:
         """What `manage.py verify` says, to be called while the database is there."""
@@ -347,3 +391,55 @@ def uvicorn(application: str, fd: int) -> list[str]:
         sys.executable, "-m", "uvicorn", application, "--fd", str(fd),
         "--log-level", "warning", "--ws-per-message-deflate", "false",
     ]  # fmt: skip
+
+
+class SocketIo(Contender):
+    """python-socketio with a SQLite insert per message."""
+
+    name = "python-socketio SQLite"
+    dialect = "socketio"
+
+    def command(self, port: int, fd: int) -> list[str]:
+        return uvicorn("bench.peers.socketio_server:application", fd)
+
+
+class FastApi(Contender):
+    """FastAPI, SQLAlchemy's asyncio side, aiosqlite."""
+
+    name = "FastAPI + SQLAlchemy SQLite"
+
+    def command(self, port: int, fd: int) -> list[str]:
+        return uvicorn("bench.peers.fastapi_server:application", fd)
+
+
+class Node(Contender):
+    """Node with ws and better-sqlite3."""
+
+    def __init__(self, *, grouped: bool) -> None:
+        super().__init__()
+        self.grouped = grouped
+        self.name = f"Node ws + better-sqlite3 {'grouped' if grouped else 'per message'}"
+
+    def prepare(self) -> None:
+        if shutil.which("node") is None:
+            raise Unavailable("there is no Node")
+        probe = "new (require('better-sqlite3'))(':memory:'); require('ws')"
+        done = subprocess.run(
+            ["node", "-e", probe],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            lines = [each for each in done.stderr.splitlines() if "Error" in each]
+            raise Unavailable(f"its modules cannot be loaded: {(lines or ['?'])[0].strip()}")
+
+    def command(self, port: int, fd: int) -> list[str]:
+        return ["node", str(Path(__file__).with_name("peers") / "server.mjs")]
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "DATABASE": self.url.removeprefix("sqlite:///"),
+            "GROUPED": "1" if self.grouped else "0",
+        }

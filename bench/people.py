@@ -1,6 +1,5 @@
-"""Users u0, u1, … and an access token for each, which are printed as JSON: `people.py 50`."""
+"""Users u0, u1, … and an access token for each: `people.py 50`."""
 
-import json
 import os
 import sys
 
@@ -11,6 +10,7 @@ django.setup()
 
 from django.utils import timezone  # noqa: E402
 
+from bench.contenders import token_of  # noqa: E402
 from sessions_app import tokens  # noqa: E402
 from sessions_app.models import AccessToken, User  # noqa: E402
 
@@ -19,7 +19,7 @@ def main() -> None:
     names = [f"u{number}" for number in range(int(sys.argv[1]))]
     User.objects.bulk_create([User(username=name) for name in names], ignore_conflicts=True)
     users = User.objects.in_bulk(names, field_name="username")
-    words = [f"fs_{number:043d}" for number, _ in enumerate(names)]
+    words = [token_of(number) for number, _ in enumerate(names)]
     AccessToken.objects.bulk_create(
         [
             AccessToken(user=users[name], digest=tokens._digest(word), last_used_at=timezone.now())
@@ -27,7 +27,6 @@ def main() -> None:
         ],
         ignore_conflicts=True,
     )
-    print(json.dumps(words))
 
 
 if __name__ == "__main__":

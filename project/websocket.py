@@ -134,6 +134,11 @@ class Protocol(WebSocketsSansIOProtocol):
 
     # -- out
 
+    def _forget_handshake(self) -> None:
+        """Drop what nobody will ask for any more: a tenth of what an idle socket holds."""
+        self.request = self.response = None  # type: ignore[assignment]  # uvicorn is past them
+        self.scope["headers"] = []
+
     async def send(self, message: Any) -> None:
         """Send; a close does not wait, and is followed by a cut."""
         if (texts := message.get("texts")) is not None:
@@ -141,6 +146,8 @@ class Protocol(WebSocketsSansIOProtocol):
             return
         if message["type"] != "websocket.close":
             await super().send(message)
+            if self.handshake_complete and message["type"] == "websocket.accept":
+                self._forget_handshake()
             return
         self.writable.set()
         await super().send(message)

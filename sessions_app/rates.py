@@ -1,6 +1,5 @@
 """How fast a client may be: token buckets and counts, as values moved by a clock. No I/O."""
 
-from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -46,12 +45,13 @@ class Strikes:
         self._limit = limit
         self._seconds = seconds
         self._clock = clock
-        self._times: deque[float] = deque()
+        # A list, not a deque: it is nearly always empty, and there is one per connection.
+        self._times: list[float] = []
 
     def count(self) -> bool:
         """Count one more; whether it is one too many."""
         now = self._clock()
         self._times.append(now)
         while now - self._times[0] >= self._seconds:
-            self._times.popleft()
+            del self._times[0]
         return len(self._times) >= self._limit

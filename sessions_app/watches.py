@@ -126,7 +126,8 @@ class Watches:
         self.unanswered: Counter[str] = Counter()
         self._behind: dict[Cursor, None] = {}
         self._feeder: asyncio.Task[None] | None = None
-        self._news = asyncio.Event()
+        # Made with the first feeder: most who watch are never behind.
+        self._news: asyncio.Event | None = None
 
     # -- answers before events -----------------------------------------------------------------
 
@@ -139,7 +140,8 @@ class Watches:
         self.unanswered[key] -= 1
         if not self.unanswered[key]:
             del self.unanswered[key]
-            self._news.set()
+            if self._news is not None:
+                self._news.set()
 
     def holds(self, event: Event) -> bool:
         """Whether `event` has to wait for the answer to the write that it came from."""
@@ -211,27 +213,28 @@ class Watches:
             return
         self._behind[cursor] = None
         # The feeder may be waiting for an answer that is none of this cursor's.
+        self._news = self._news or asyncio.Event()
         self._news.set()
         if self._feeder is None or self._feeder.done():
             self._feeder = asyncio.get_running_loop().create_task(self._feed())
 
     async def _feed(self) -> None:
         try:
-            while self._behind and not self.outbox.closing:
-                await self._feed_all()
+            while self._news is not None and self._behind and not self.outbox.closing:
+                await self._feed_all(self._news)
         except Exception:
             logger.exception("feed_failed", connection=self.connection)
             self.outbox.close(INTERNAL)
 
-    async def _feed_all(self) -> None:
-        self._news.clear()
+    async def _feed_all(self, news: asyncio.Event) -> None:
+        news.clear()
         moved = False
         for cursor in tuple(self._behind):
             await self.outbox.room()
             moved |= await self._feed_one(cursor)
         if not moved and self._behind:
             # All that is left waits for an answer.
-            await self._news.wait()
+            await news.wait()
 
     async def _feed_one(self, cursor: Cursor) -> bool:
         """Send a page to `cursor`; whether anything has changed."""

@@ -2,9 +2,10 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
+import msgspec
 from msgspec import UNSET
 
 from flows.events import Event, ParticipantRemoved
@@ -132,7 +133,7 @@ class Feed:
             self._remove(entry.event)
 
     def _remove(self, event: Event) -> None:
-        user = event.data["user"] if isinstance(event.data, dict) else event.data.user
+        user = _who_left(event.data)
         for reader in tuple(self.readers):
             # In a replay of older events the user may have come back since.
             if reader.user == user and not reader.observing and event.seq > reader.granted:
@@ -143,3 +144,9 @@ class Feed:
         if not self.tail or self.tail[0].event.seq > position + 1:
             return None
         return (entry for entry in tuple(self.tail) if entry.event.seq > position)
+
+
+def _who_left(data: Any) -> str:
+    """Who is removed by an event with this data: as it was made, or as it was stored."""
+    fields: dict[str, str] = msgspec.json.decode(data) if isinstance(data, msgspec.Raw) else data
+    return fields["user"]

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.db.models import FilteredRelation, Q
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from flows.events import Event, Role, timestamp
 from flows.input import Metadata
@@ -117,3 +117,26 @@ def event(row: EventRow, *, of: str | None = None) -> Event:
         key=shown,
         data=data,
     )
+
+
+#: What of an event is not its session's, as the database itself has it.
+StoredRow: TypeAlias = tuple[int, str, str, datetime | str, str, str]
+
+
+def stored_event(session_id: UUID, row: StoredRow) -> Event:
+    """An event with its author's key; its data stays the JSON that it is."""
+    seq, kind, actor, at, key, data = row
+    return Event(
+        session_id=session_id,
+        seq=seq,
+        kind=kind,
+        actor=actor,
+        at=timestamp(at) if isinstance(at, datetime) else _timestamp_of_text(at),
+        key=key or UNSET,
+        data=Raw(data.encode()),
+    )
+
+
+def _timestamp_of_text(at: str) -> str:
+    """As `timestamp`, of what Django writes on SQLite: `2026-11-22 19:03:11[.412000]`, UTC."""
+    return f"{at[:10]}T{at[11:19]}{at[19:23] or '.000'}Z"

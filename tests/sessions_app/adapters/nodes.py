@@ -6,6 +6,9 @@ from threading import Event as Flag
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
+from msgspec.structs import replace
+
 from flows.actor import Actor
 from flows.atoms.sessions import Committed, Created, Decide
 from flows.events import Body, Event, MessageSent, ParticipantAdded, Role, SessionCreated
@@ -108,7 +111,8 @@ class Node:
 
     async def events(self, id: UUID) -> list[Event]:
         """The whole log of a session."""
-        return await self.log.read(id, after=0, limit=100_000)
+        events = await self.log.read(id, after=0, limit=100_000)
+        return [replace(each, data=msgspec.json.decode(each.data)) for each in events]
 
     async def require_sound(self, id: UUID) -> Session:
         """The session, whose log has no hole and whose state is the fold of it."""
