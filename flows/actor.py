@@ -21,6 +21,8 @@ class Right(StrEnum):
     ACT = "act"
     #: To send the clients of a whole process elsewhere.
     DRAIN = "drain"
+    #: To delete whole sessions, for ever.
+    DELETE = "delete"
 
 
 EVERYTHING = frozenset(Right)

@@ -6,6 +6,7 @@ from functools import cache
 from django.conf import settings
 
 from flows.atoms.announcer import announcer
+from flows.atoms.archive import archive
 from flows.atoms.audit import audit
 from flows.atoms.connections import connections
 from flows.atoms.limits import Limits, Rate, limits
@@ -15,6 +16,7 @@ from project.spans import tracer
 from sessions_app.adapters.wiring import (
     hub_announcer,
     stored_acts,
+    stored_archive,
     stored_connections,
     stored_sessions,
 )
@@ -30,6 +32,7 @@ def make_scope(*more: Extension) -> Scope:
         presets=[
             preset(sessions, stored_sessions),
             preset(announcer, hub_announcer),
+            preset(archive, stored_archive),
             preset(audit, stored_acts),
             preset(connections, stored_connections),
             preset(limits, Limits(**settings.LIMITS, rate=Rate(**settings.RATE))),

@@ -11,6 +11,7 @@ PERMISSIONS: dict[Right, str] = {
     Right.READ: "sessions_app.read_session",
     Right.ACT: "sessions_app.moderate_session",
     Right.DRAIN: "sessions_app.drain_node",
+    Right.DELETE: "sessions_app.delete_session",
 }
 
 

@@ -4,7 +4,7 @@ tests hold.
 They keep the sentences of the ports they stand for: `tests/contracts` runs on them, too.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from flows.actor import Actor, Right
+from flows.atoms.archive import Overview, Which
 from flows.atoms.audit import Act
 from flows.atoms.clock import Clock
 from flows.atoms.connections import Connected, NodeStatus
@@ -196,6 +197,28 @@ class FakeSessions:
         self._begin("epoch")
         return self.history
 
+    def overviews(self) -> list[Overview]:
+        """All sessions, by id."""
+        if not self.available:
+            raise Unavailable
+        return [
+            Overview(
+                session_id=each.session_id,
+                status=each.status,
+                events=each.seq,
+                ended_at=None if each.ended_at is None else datetime.fromisoformat(each.ended_at),
+                last_activity=datetime.fromisoformat(self._logs[each.session_id][-1].at),
+            )
+            for each in (self._session(session_id) for session_id in sorted(self._logs))
+        ]
+
+    def delete(self, session_id: UUID) -> None:
+        """Forget a session, and the keys that were used in it."""
+        del self._logs[session_id], self._seen[session_id]
+        self.receipts = {
+            owner: each for owner, each in self.receipts.items() if each.session_id != session_id
+        }
+
     def _begin(self, method: str) -> None:
         self.calls.append(method)
         if not self.available:
@@ -311,6 +334,31 @@ class Follow(Struct, frozen=True):
     head: int
     replay: bool = True
     observe: bool = False
+
+
+class FakeArchive:
+    """The port `Archive` on the log of `FakeSessions`."""
+
+    def __init__(self, sessions: "FakeSessions") -> None:
+        self._sessions = sessions
+        #: Sessions in which somebody writes at the moment.
+        self.locked: set[UUID] = set()
+
+    async def survey(self, which: Which, *, after: UUID | None, limit: int) -> list[Overview]:
+        found = [each for each in self._sessions.overviews() if which.includes(each)]
+        return [each for each in found if after is None or each.session_id > after][:limit]
+
+    async def delete(
+        self, session_ids: Collection[UUID], *, may: Callable[[Overview], bool]
+    ) -> list[Overview]:
+        gone = [
+            each
+            for each in self._sessions.overviews()
+            if each.session_id in session_ids and each.session_id not in self.locked and may(each)
+        ]
+        for each in gone:
+            self._sessions.delete(each.session_id)
+        return gone
 
 
 class FakeAudit:

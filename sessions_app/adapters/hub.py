@@ -316,11 +316,22 @@ class Hub:
         watched = [each for each, feed in self.feeds.items() if feed.position is not None]
         if not watched:
             return
-        for session_id, head in (await self._log.heads(watched)).items():
-            if feed := self.feeds.get(session_id):
-                feed.known_head = max(feed.known_head, head)
-                if feed.behind:
-                    self._repair_soon(feed, 0)
+        heads = await self._log.heads(watched)
+        for session_id in watched:
+            feed = self.feeds.get(session_id)
+            if feed is None:
+                continue
+            if session_id not in heads:
+                self._stop_all(feed)
+                continue
+            feed.known_head = max(feed.known_head, heads[session_id])
+            if feed.behind:
+                self._repair_soon(feed, 0)
+
+    def _stop_all(self, feed: Feed) -> None:
+        # It was there when its head was read: it was deleted.
+        for reader in tuple(feed.readers):
+            reader.stop("deleted")
 
     # -- who is here ----------------------------------------------------------------------------
 

@@ -9,12 +9,14 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
 
 from flows.atoms.announcer import Announcer
+from flows.atoms.archive import Archive
 from flows.atoms.audit import Audit
 from flows.atoms.clock import Clock, clock
 from flows.atoms.connections import Connections
 from flows.atoms.limits import Limits, Rate
 from flows.atoms.sessions import Sessions
 from flows.engine import atom, need
+from sessions_app.adapters.archive import StoredArchive
 from sessions_app.adapters.connections import StoredConnections
 from sessions_app.adapters.hub import Hub
 from sessions_app.adapters.log import DjangoSessions
@@ -121,6 +123,12 @@ async def heartbeat(
 def stored_connections(*, door: Door = need(door)) -> Connections:
     """The port `connections`, as the database has them."""
     return StoredConnections(door.log.run, using=DEFAULT_DB_ALIAS, on_asked=door.hub.asked)
+
+
+@atom
+def stored_archive(*, door: Door = need(door)) -> Archive:
+    """The port `archive`, as the database has it."""
+    return StoredArchive(door.log.run, using=DEFAULT_DB_ALIAS)
 
 
 @atom

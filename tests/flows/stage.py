@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from flows.actor import SYSTEM, Actor
 from flows.atoms.actor import actor
 from flows.atoms.announcer import announcer
+from flows.atoms.archive import archive
 from flows.atoms.audit import audit
 from flows.atoms.clock import Clock, clock
 from flows.atoms.connections import connections
@@ -29,6 +30,7 @@ from flows.input import Mutation, SessionMutation
 from flows.session import Session
 from tests.fakes import (
     FakeAnnouncer,
+    FakeArchive,
     FakeAudit,
     FakeConnections,
     FakeSessions,
@@ -63,6 +65,7 @@ class Stage:
         self.announcer = FakeAnnouncer()
         self.watcher = FakeWatcher()
         self.audit = FakeAudit()
+        self.archive = FakeArchive(self.sessions)
         self.connections = FakeConnections()
         #: What the log and the connection were asked, in order.
         self.calls = self.watcher.calls = self.sessions.calls
@@ -72,6 +75,7 @@ class Stage:
             presets=[
                 preset(sessions, self.sessions),
                 preset(announcer, self.announcer),
+                preset(archive, self.archive),
                 preset(audit, self.audit),
                 preset(connections, self.connections),
                 preset(clock, now),

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 import flows
+from flows.atoms.archive import archive
 from flows.atoms.audit import audit
 from flows.atoms.connections import connections
 from flows.atoms.sessions import Committed, Created, sessions
@@ -128,7 +129,7 @@ def test_faults(flow: Flow[Any, Any]) -> None:
     """A flow declares refusals, each once; what needs the log declares that it may be away."""
     assert all(issubclass(each, Refused) for each in flow.faults)
     assert len(set(flow.faults)) == len(flow.faults)
-    stores = {sessions, connections, audit}
+    stores = {sessions, connections, audit, archive}
     assert any(each in stores for each in flow.needs.values()) == (Unavailable in flow.faults)
     if issubclass(flow.input_type, SessionMutation):
         assert SessionNotFound in flow.faults

@@ -60,8 +60,8 @@ class Command(BaseCommand):
         user_ids = with_ids(people)
         with progress(events, "events", quiet=options["quiet"]) as bar:
             while batch := list(islice(story, BATCH)):
-                new = missing(batch)
                 with transaction.atomic(durable=True):
+                    new = missing(batch)
                     store(new, user_ids, using=DEFAULT_DB_ALIAS)
                 made["sessions"] += len(new)
                 made["events"] += sum(len(each.events) for each in new)

@@ -26,6 +26,7 @@ class Log:
         self.events: list[Event] = []
         self.away = False
         self.failing = False
+        self.deleted = False
         self.reads = 0
         self.checks = 0
 
@@ -57,7 +58,7 @@ class Log:
             raise Unavailable
         if self.failing:
             raise LookupError
-        return dict.fromkeys(session_ids, len(self.events))
+        return {} if self.deleted else dict.fromkeys(session_ids, len(self.events))
 
 
 class Street:
@@ -121,6 +122,7 @@ class Listener:
         self.observing = False
         self.got: list[int] = []
         self.notes: list[str] = []
+        self.stopped = False
         self.news = asyncio.Event()
 
     def push(self, entry: Entry) -> None:
@@ -133,7 +135,9 @@ class Listener:
             self.news.set()
 
     def stop(self, reason: str) -> None:
-        raise AssertionError("nobody is removed here")
+        assert reason == "deleted", "nobody is removed here"
+        self.stopped = True
+        self.news.set()
 
     async def has(self, *seqs: int) -> bool:
         while self.got != list(seqs):
@@ -516,3 +520,19 @@ async def test_it_says_how_events_of_others_come() -> None:
             await settle()
             modes.append(hub.mode)
         assert modes == ["doorbell", "database", "doorbell"]
+
+
+async def test_who_watches_a_session_that_is_deleted_is_told() -> None:
+    """A watched session that the log has no more was deleted; who only registered is not told."""
+    log = Log()
+    async with running(log) as hub:
+        listener = await watch(hub, log)
+        other = ID.__class__(int=7)
+        await hub.register([other])
+        await hub.check()
+        assert not listener.stopped
+        log.deleted = True
+        await hub.check()
+        assert listener.stopped
+        assert other in hub.feeds
+        hub.release([other])

@@ -88,6 +88,7 @@ INSIDE: dict[str, Rule] = {
     "disconnect_user": Rule(only(user=EVE), takes=A),
     "disconnect_connection": Rule(only(connection="c1"), takes=A),
     "drain_node": Rule(only(node="n1"), takes=D),
+    "prune_sessions": Rule(only(ended_days=1), takes=Right.DELETE),
 }
 
 

@@ -1,0 +1,80 @@
+"""Whole sessions in the database: what the port `archive` is bound to."""
+
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any
+from uuid import UUID
+
+from django.db import connections, transaction
+from django.db.models import QuerySet
+
+from flows.atoms.archive import Overview, Which
+from flows.session import Status
+from sessions_app import models
+
+
+class StoredArchive:
+    """The port `Archive` on the database `using`; `run` has a unit of work done in a thread."""
+
+    def __init__(self, run: Callable[..., Awaitable[Any]], *, using: str) -> None:
+        self._run = run
+        self._using = using
+
+    async def survey(self, which: Which, *, after: UUID | None, limit: int) -> list[Overview]:
+        found: list[Overview] = await self._run(
+            survey, which, after=after, limit=limit, using=self._using
+        )
+        return found
+
+    async def delete(
+        self, session_ids: Collection[UUID], *, may: Callable[[Overview], bool]
+    ) -> list[Overview]:
+        gone: list[Overview] = await self._run(delete, session_ids, may, using=self._using)
+        return gone
+
+
+def survey(which: Which, *, after: UUID | None, limit: int, using: str) -> list[Overview]:
+    """One query, along the primary key."""
+    found = models.Session.objects.using(using).order_by("pk")
+    if which.status is not None:
+        found = found.filter(status=which.status)
+    if which.ended_before is not None:
+        found = found.filter(ended_at__lt=which.ended_before)
+    if which.inactive_since is not None:
+        found = found.filter(last_activity__lt=which.inactive_since)
+    if after is not None:
+        found = found.filter(pk__gt=after)
+    return overviews(found[:limit])
+
+
+def delete(
+    session_ids: Collection[UUID], may: Callable[[Overview], bool], *, using: str
+) -> list[Overview]:
+    """Lock them, look again, and delete them: Django deletes what refers to them first."""
+    sessions = models.Session.objects.using(using)
+    with transaction.atomic(using=using, durable=True):
+        # Not to wait for who writes: they wait for us then, with all their batch.
+        locked = sessions.filter(pk__in=session_ids).order_by("pk")
+        locked = locked.select_for_update(skip_locked=_can_skip(using))
+        gone = [each for each in overviews(locked) if may(each)]
+        sessions.filter(pk__in=[each.session_id for each in gone]).delete()
+    return gone
+
+
+def _can_skip(using: str) -> bool:
+    # SQLite has locked everything by now.
+    return connections[using].features.has_select_for_update_skip_locked
+
+
+def overviews(sessions: "QuerySet[models.Session]") -> list[Overview]:
+    """These sessions as values."""
+    columns = sessions.values_list("pk", "status", "last_seq", "ended_at", "last_activity")
+    return [
+        Overview(
+            session_id=session_id,
+            status=Status(status),
+            events=events,
+            ended_at=ended_at,
+            last_activity=last_activity,
+        )
+        for session_id, status, events, ended_at, last_activity in columns
+    ]
