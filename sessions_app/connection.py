@@ -14,12 +14,12 @@ from flows.atoms.actor import actor
 from flows.atoms.limits import Limits
 from flows.atoms.watcher import watcher
 from flows.engine import Flow, Scope
-from flows.errors import LimitReached, Refused
+from flows.errors import LimitReached
 from flows.input import Mutation
 from sessions_app import close_codes, protocol
 from sessions_app.adapters.hub import Hub
 from sessions_app.auth import Identity
-from sessions_app.execute import execute, execute_stream
+from sessions_app.execute import execute, execute_stream, told
 from sessions_app.ordering import Order, Turn
 from sessions_app.outbox import Outbox, Send
 from sessions_app.protocol import Bad, Error, Request
@@ -270,8 +270,8 @@ class Connection:
         if self._asks_as_staff(job):
             try:
                 who = actor(Actor(self.user.name, await self._rights()))
-            except Refused as problem:
-                return protocol.error_of(problem, "")
+            except Exception as problem:  # noqa: BLE001 (as for a flow: somebody waits)
+                return told(problem, flow)
         tags = (who, watcher(job.watcher))
         if not flow.streaming:
             return await execute(self._flows, flow, request.params, *tags)

@@ -18,7 +18,7 @@ async def execute(scope: Scope, flow: Flow[Any, Any], params: object, *tags: Bou
     try:
         return await scope.run_raw(flow, params, tags=tags)
     except Exception as exception:  # noqa: BLE001 (whatever it is, a client waits for an answer)
-        return _told(exception, flow)
+        return told(exception, flow)
 
 
 async def execute_stream(
@@ -37,11 +37,11 @@ async def execute_stream(
             async for item in items:
                 await give(item)
     except Exception as exception:  # noqa: BLE001 (whatever it is, a client waits for an answer)
-        return _told(exception, flow)
+        return told(exception, flow)
     return {}
 
 
-def _told(exception: Exception, flow: Flow[Any, Any]) -> Error:
+def told(exception: Exception, flow: Flow[Any, Any]) -> Error:
     """What the client is told; what is no refusal is logged, with the trace that it is shown."""
     if not is_expected(exception):
         logger.exception("flow_failed", flow=flow.name, trace=trace.get())

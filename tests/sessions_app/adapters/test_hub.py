@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from flows.errors import Unavailable
 from flows.events import Event
 from sessions_app.adapters.feed import Entry
-from sessions_app.adapters.hub import MEET_AFTER, PAGE, RING, Hub, Pace
+from sessions_app.adapters.hub import MEET_AFTER, NODES, PAGE, RING, Hub, Pace
 
 ID = UUID("0197c5a0-0000-7000-8000-000000000001")
 
@@ -536,3 +536,30 @@ async def test_who_watches_a_session_that_is_deleted_is_told() -> None:
         assert listener.stopped
         assert other in hub.feeds
         hub.release([other])
+
+
+async def test_what_nodes_are_asked_is_rung_at_once() -> None:
+    """Whoever attends hears at once that nodes are asked something, also from a process that is no
+    node itself; also when the layer has lost its groups meanwhile.
+    """
+    log, street = Log(), Street()
+    async with (
+        running(log, street) as here,
+        running(log, street) as there,
+        running(log, street, BUSY) as command,
+    ):
+        heard: list[str] = []
+        here.attend(lambda: heard.append("here"))
+        there.attend(lambda: heard.append("there"))
+        await until(lambda: len(street.groups.get(NODES, ())) == 2)
+        command.asked()
+        await until(lambda: len(heard) == 2)
+        here.asked()
+        await until(lambda: len(heard) == 4)
+        assert sorted(heard) == ["here", "here", "there", "there"]
+
+    async with running(log, street, BUSY) as again:
+        again.attend(lambda: heard.append("again"))
+        await until(lambda: bool(street.groups.get(NODES)))
+        street.groups.clear()
+        await until(lambda: bool(street.groups.get(NODES)))
