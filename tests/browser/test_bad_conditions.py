@@ -102,6 +102,27 @@ async def test_what_a_closed_page_has_left(browsing: Browsing, server: Server) -
     assert len(stored(server, session)) == 1
 
 
+async def test_signing_out_with_something_unsent(browsing: Browsing, server: Server) -> None:
+    """It is asked about, and nothing of it stays on a machine that others may use."""
+    session = await session_with(server, "owner6")
+    her = await talker(browsing, server, "owner6")
+    await her.open(session)
+    await her.page.context.set_offline(True)
+    await expect(her.banner).to_be_visible()
+    await her.say("Between us.")
+    await her.page.get_by_role("button", name="Sign out").click()
+    await expect(her.page.get_by_role("dialog")).to_contain_text("not sent yet (1)")
+    await her.page.keyboard.press("Escape")
+    await expect(her.page.locator("#pending .text")).to_have_text("Between us.")
+    await her.page.get_by_role("button", name="Sign out").click()
+    async with her.page.expect_event("requestfailed"):
+        await her.page.get_by_role("button", name="Delete and sign out").click()
+    await her.page.context.set_offline(False)
+    await her.page.goto("/sign-in/")
+    assert await her.page.evaluate("localStorage.length") == 0
+    assert stored(server, session) == []
+
+
 async def test_a_refused_message_is_given_back(browsing: Browsing, server: Server) -> None:
     """What cannot be stored any more is shown with the reason, and can be taken up again."""
     session = await session_with(server, "owner4", "member4")

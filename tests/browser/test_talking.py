@@ -154,3 +154,39 @@ async def test_searching(browsing: Browsing, server: Server) -> None:
     await her.page.get_by_label("Search in titles").fill("")
     await her.page.get_by_label("Which sessions").select_option("open")
     await expect(names).to_have_text(["Garage", "Roof"])
+
+
+async def test_leaving(browsing: Browsing, server: Server) -> None:
+    """Who leaves is back at the list, which has the session no more; added again, it is there."""
+    session = await session_with(server, "owner6", "member6")
+    her, his = await talker(browsing, server, "owner6"), await talker(browsing, server, "member6")
+    await her.open(session)
+    await his.open(session)
+    await his.press("Leave")
+    await expect(his.page.locator("#list li")).to_have_count(0)
+    await expect(his.page.locator("#conversation")).to_be_hidden()
+    await expect(her.line("member6 left")).to_be_visible()
+    await her.press("Invite", **{"User name": "member6"})
+    await expect(her.line("added member6").last).to_be_visible()
+    # As if one came back to the page: then it looks at once.
+    await his.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await his.page.locator("#list a").click()
+    await his.say("Here again.")
+    await her.sees("Here again.")
+
+
+async def test_a_long_list(browsing: Browsing, server: Server) -> None:
+    """There is more to load than fits a page, and what happens down there moves it up."""
+    first = await session_with(server, "owner7", "member7", title="The first")
+    for number in range(55):
+        await session_with(server, "owner7", title=f"Session {number}")
+    her, his = await talker(browsing, server, "owner7"), await talker(browsing, server, "member7")
+    names = her.page.locator("#list .name")
+    await expect(names).to_have_count(50)
+    await her.page.get_by_role("button", name="Load more").click()
+    await expect(names).to_have_count(56)
+    await expect(names.last).to_have_text("The first")
+    await his.open(first)
+    await his.say("Anybody here?")
+    await expect(names.first).to_have_text("The first")
+    await expect(her.page.locator("#list li").first).to_contain_text("3 unread")

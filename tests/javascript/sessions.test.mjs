@@ -182,6 +182,20 @@ test("A refused write of an earlier page is told.", async () => {
   assert.deepEqual([refused, client.outbox], [[["a", "session_ended"]], []]);
 });
 
+test("What is given up is not sent, and not told as refused.", async () => {
+  const keep = new Keep();
+  const { client, sockets } = await begin({ keep, user: "ann" });
+  const refused = [];
+  client.on("refused", (each) => refused.push(each));
+  const calls = ["a", "b"].map((text) => client.call("send_message", { session_id: "s", text }).catch((each) => each));
+  client.discard(client.outbox[0].key);
+  assert.equal((await calls[0]).code, "discarded");
+  sockets[0].welcome();
+  await settle();
+  assert.deepEqual(sockets[0].sent.map(({ params }) => params.text), ["b"]);
+  assert.deepEqual([refused, client.outbox.length, keep.length], [[], 1, 1]);
+});
+
 test("A store that takes nothing more loses nothing of this page.", async () => {
   const keep = new Keep();
   keep.setItem = () => {
@@ -366,4 +380,91 @@ test("Nothing is sent after it was closed.", async () => {
 
 test("Writes that are kept need an owner.", () => {
   assert.throws(() => new SessionsClient({ keep: new Keep() }), /needs `user`/);
+});
+
+test("Keys need no secure context.", async () => {
+  const { client } = await connected();
+  const own = globalThis.crypto;
+  try {
+    for (const value of [own, undefined]) {
+      Object.defineProperty(globalThis, "crypto", { value, configurable: true });
+      for (let number = 0; number < 50; number++) void client.call("end_session", {}).catch(() => {});
+    }
+  } finally {
+    Object.defineProperty(globalThis, "crypto", { value: own, configurable: true });
+  }
+  const keys = client.outbox.map(({ key }) => key);
+  assert.equal(new Set(keys).size, 100);
+  for (const key of keys) assert.match(key, /^[0-9a-f]{32}$/);
+});
+
+test("A watch that was left does not end the next one of its session.", async () => {
+  const { client, socket } = await connected();
+  const first = client.watch("s");
+  await first.return();
+  const told = read(client.watch("s"));
+  await first.return();
+  await settle();
+  socket.event(1);
+  await settle();
+  assert.deepEqual(told, { seqs: [1], end: null });
+});
+
+// -- in a page ---------------------------------------------------------------------------------------
+
+/** A page's events, for one test. */
+function page(t) {
+  const target = new EventTarget();
+  globalThis.addEventListener = target.addEventListener.bind(target);
+  globalThis.removeEventListener = target.removeEventListener.bind(target);
+  t.after(() => {
+    delete globalThis.addEventListener;
+    delete globalThis.removeEventListener;
+  });
+  return (name, more = {}) => target.dispatchEvent(Object.assign(new Event(name), more));
+}
+
+test("When the network goes, the connection is dropped; when it is back, there is one at once.", async (t) => {
+  const happens = page(t);
+  const { sockets, states } = await connected();
+  happens("offline");
+  assert.equal(sockets[0].closedWith, 1000);
+  happens("online");
+  await settle();
+  sockets[1].welcome();
+  await settle();
+  assert.deepEqual([sockets.length, states.at(-1), states.includes("offline")], [2, "open", true]);
+});
+
+test("What another page writes is shown here, and sent from here only if that page does not.", async (t) => {
+  const happens = page(t);
+  const keep = new Keep();
+  const { client, clock, socket } = await connected({ keep, user: "ann" });
+  const lengths = [];
+  client.on("outbox", (entries) => lengths.push(entries.length));
+  const write = (key) => {
+    const name = `flow-sessions.outbox.ann.${key}`;
+    const params = { session_id: "s", text: key, key };
+    keep.setItem(name, JSON.stringify({ key, method: "send_message", params, at: 1 }));
+    happens("storage", { key: name });
+    return name;
+  };
+  const sent = write("sent");
+  keep.removeItem(sent);
+  happens("storage", { key: sent });
+  await clock.pass(5_000);
+  write("left");
+  await clock.pass(4_999);
+  assert.deepEqual([lengths, socket.sent], [[1, 0, 1], []]);
+  await clock.pass(1);
+  assert.deepEqual(socket.sent.map(({ params }) => params.text), ["left"]);
+});
+
+test("A client that has stopped listens to the page no more.", async (t) => {
+  const happens = page(t);
+  const { client, sockets } = await connected();
+  client.close();
+  happens("online");
+  await settle();
+  assert.equal(sockets.length, 1);
 });

@@ -7,8 +7,9 @@ import { sentence } from "./lines.js";
 import { People } from "./people.js";
 import { PAGE, Timeline } from "./timeline.js";
 
-/** Events that were asked for one by one and are remembered. */
+/** Events that were asked for one by one: as many are remembered, and asked for at once. */
 const FOUND = 200;
+const FINDING = 8;
 
 /** How long one looks at a message until it is seen, in milliseconds. */
 const LOOKS = 300;
@@ -23,6 +24,7 @@ export class Conversation {
   #seen = 0;
   #seenTimer = 0;
   /** @type {Map<number, SessionEvent>} */ #found = new Map();
+  #finding = 0;
 
   /**
    * @param {import("../sessions/client.js").SessionsClient} client
@@ -76,6 +78,7 @@ export class Conversation {
     this.close();
     this.#id = id;
     part("title").textContent = "Loading…";
+    this.composer.allow("Loading…");
     const snapshot = await this.client.call("get_session", { session_id: id });
     const where = seq === null || seq > snapshot.seq ? { before: snapshot.seq + 1 } : { after: Math.max(0, seq - PAGE / 2) };
     const events = await this.#page(where, id);
@@ -144,6 +147,8 @@ export class Conversation {
       void this.open(sessionId, null);
       return;
     }
+    // What is on the screen stays there; opening it again asks the server.
+    this.#id = null;
     this.composer.allow("You take no part in this session any more.");
     announce("You take no part in this session any more.");
     part("details-toggle").hidden = part("details").hidden = true;
@@ -185,8 +190,8 @@ export class Conversation {
    * @param {string | null} id
    * @returns {Promise<SessionEvent[]>}
    */
-  async #page(where, id = this.#id) {
-    const page = await this.client.call("list_events", { session_id: id, ...where, limit: PAGE });
+  async #page(where, id = this.#id, limit = PAGE) {
+    const page = await this.client.call("list_events", { session_id: id, ...where, limit });
     return page.events;
   }
 
@@ -197,9 +202,16 @@ export class Conversation {
   async #find(seq) {
     const known = this.timeline.event(seq) ?? this.#found.get(seq);
     if (known) return known;
-    const { events } = await this.client.call("list_events", { session_id: this.#id, after: seq - 1, limit: 1 });
-    if (this.#found.size >= FOUND) this.#found.clear();
-    if (events[0]) this.#found.set(seq, events[0]);
-    return events[0] ?? null;
+    // Nobody waits for these; what people do must not wait for them either.
+    if (!this.#id || this.#finding >= FINDING) return null;
+    this.#finding++;
+    try {
+      const events = await this.#page({ after: seq - 1 }, this.#id, 1);
+      if (this.#found.size >= FOUND) this.#found.clear();
+      if (events[0]) this.#found.set(seq, events[0]);
+      return events[0] ?? null;
+    } finally {
+      this.#finding--;
+    }
   }
 }

@@ -64,8 +64,16 @@ function showDetails(isOpen) {
 }
 
 part("new").addEventListener("click", () => void steps.create((id) => visit(`/sessions/${id}/`)));
-for (const name of /** @type {const} */ (["invite", "rename", "end", "reopen", "leave"]))
+for (const name of /** @type {const} */ (["invite", "rename", "end", "reopen"]))
   part(name).addEventListener("click", () => void steps[name](conversation.session));
+part("leave").addEventListener("click", async () => {
+  if (await steps.leave(conversation.session)) visit("/");
+});
+part("sign-out").addEventListener("submit", (event) => {
+  if (!client.outbox.length) return;
+  event.preventDefault();
+  void steps.signOut(/** @type {HTMLFormElement} */ (event.target));
+});
 part("details-toggle").addEventListener("click", () => showDetails(Boolean(part("details").hidden)));
 part("back").addEventListener("click", (event) => {
   event.preventDefault();

@@ -90,6 +90,23 @@ export class Steps {
   }
 
   /**
+   * What is not sent does not stay on a machine that others may use.
+   * @param {HTMLFormElement} form
+   */
+  signOut(form) {
+    const number = this.client.outbox.length;
+    return ask({
+      title: "Sign out?",
+      action: "Delete and sign out",
+      warning: `What you wrote last is not sent yet (${number}). It is deleted from this machine.`,
+      run: async () => {
+        for (const { key } of this.client.outbox) this.client.discard(key);
+        form.submit();
+      },
+    });
+  }
+
+  /**
    * @param {Session} session
    * @param {string} user
    */

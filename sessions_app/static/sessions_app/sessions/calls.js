@@ -135,6 +135,19 @@ export class Calls {
     this.pump();
   }
 
+  /**
+   * Do not send this write any more.
+   * @param {string} key
+   */
+  discard(key) {
+    for (const call of this.#calls.values()) {
+      if (call.key !== key) continue;
+      this.#calls.delete(call.id);
+      call.reject(new CallFailed("discarded", "It was given up"));
+    }
+    this.pump();
+  }
+
   /** @param {Error} why */
   fail(why) {
     this.isOpen = false;

@@ -135,6 +135,7 @@ export class SessionsClient {
    */
   discard(key) {
     this.#outbox.remove(key);
+    this.#calls.discard(key);
     this.#tell("outbox", this.outbox);
   }
 
@@ -161,7 +162,7 @@ export class SessionsClient {
       return result;
     } catch (error) {
       // Stopped: it may be sent when the person has signed in again.
-      if (!(error instanceof Stopped)) {
+      if (error instanceof CallFailed && this.#outbox.has(entry.key)) {
         this.#outbox.remove(entry.key);
         this.#tell("refused", { entry, error });
       }
@@ -272,6 +273,15 @@ export class SessionsClient {
   #tell(name, params) {
     for (const listener of [...(this.#listeners.get(name) ?? [])]) listener(params);
   }
+}
+
+/** Sixteen random bytes; also where there is no `crypto`: keys are unique, not secret. */
+function newKey() {
+  const bytes = new Uint8Array(16);
+  // `randomUUID` is missing on pages that come by plain HTTP, all of it in Node 18.
+  if (globalThis.crypto) crypto.getRandomValues(bytes);
+  else bytes.forEach((_, index) => (bytes[index] = Math.random() * 256));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 const isOffline = () => globalThis.navigator?.onLine === false;

@@ -42,7 +42,7 @@ export class Watches {
         return value === null ? { done: true, value: undefined } : { done: false, value };
       },
       return: async () => {
-        this.remove(sessionId);
+        if (this.#watches.get(sessionId) === watch) this.#remove(sessionId);
         return { done: true, value: undefined };
       },
       [Symbol.asyncIterator]() {
@@ -52,8 +52,9 @@ export class Watches {
   }
 
   /** @param {string} sessionId */
-  remove(sessionId) {
-    if (!this.#end(sessionId, null) || !this.#isOpen) return;
+  #remove(sessionId) {
+    this.#end(sessionId, null);
+    if (!this.#isOpen) return;
     const params = { session_ids: [sessionId] };
     this.#send(JSON.stringify({ jsonrpc: "2.0", method: "unwatch_sessions", params }));
   }
@@ -142,7 +143,6 @@ export class Watches {
     const watch = this.#watches.get(sessionId);
     this.#watches.delete(sessionId);
     watch?.finish(why);
-    return watch !== undefined;
   }
 
   /** @param {Watch} watch */
