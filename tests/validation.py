@@ -76,7 +76,6 @@ def _closed(value: Any) -> Any:
             closed = {key: _closed(each) for key, each in value.items()}
             return {"additionalProperties": False, **closed}
         case dict():
-            # AsyncAPI's discriminator is a name; that of JSON Schema does not know the word.
             return {key: _closed(each) for key, each in value.items()}
         case list():
             return [_closed(each) for each in value]

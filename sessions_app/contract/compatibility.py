@@ -128,8 +128,11 @@ class _Comparison:
     def _compare_part(self, before: Schema, now: Schema, path: str) -> Iterator[str]:
         if self._is_input:
             yield from _narrowed(before, now, path)
-        if "items" in before and "items" in now:
-            yield from self.compare(before["items"], now["items"], f"{path}[]")
+            if _is_open(before) and not _is_open(now):
+                yield f"{path}: other fields are refused now"
+        for inner, mark in (("items", "[]"), ("additionalProperties", ".*")):
+            if isinstance(before.get(inner), dict) and isinstance(now.get(inner), dict):
+                yield from self.compare(before[inner], now[inner], path + mark)
         yield from self._compare_fields(before, now, path)
 
     def _compare_fields(self, before: Schema, now: Schema, path: str) -> Iterator[str]:
@@ -151,6 +154,11 @@ def _kind(schema: Schema) -> str:
     """What tells an alternative from others: its type, and for an event its kind."""
     kind = schema.get("properties", {}).get("kind", {}).get("const")
     return f"the kind `{kind}`" if kind else str(schema.get("type", "anything"))
+
+
+def _is_open(schema: Schema) -> bool:
+    """Whether an object may have fields that are not named."""
+    return schema.get("additionalProperties") is not False
 
 
 def _narrowed(before: Schema, now: Schema, path: str) -> Iterator[str]:

@@ -26,8 +26,12 @@ frame. Each session's events have the seqs 1, 2, 3, … without holes; after a r
 `watch_sessions` with the last one seen brings what was missed. Clients pass over fields,
 notifications and kinds of events that they do not know."""
 
-_ID: Schema = {"type": ["integer", "string"], "maxLength": 64}
-_ID |= {"minimum": -MAX_INT, "maximum": MAX_INT}
+_ID: Schema = {
+    "type": ["integer", "string"],
+    "minimum": -MAX_INT,
+    "maximum": MAX_INT,
+    "maxLength": 64,
+}
 
 _SECURITY: dict[str, Schema] = {
     "bearer": {

@@ -15,7 +15,7 @@ _PLAIN = {
 }
 
 _HEAD = """\
-// The wire of Flow Sessions, for whoever writes a client. Made by `manage.py schema`.
+// The wire of Flow Sessions, for whoever writes a client. Made by `manage.py schema --write`.
 
 export type Id = number | string;
 """

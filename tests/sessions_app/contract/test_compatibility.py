@@ -118,6 +118,16 @@ BREAKING: dict[str, tuple[Change, list[str]]] = {
         lambda c: schema("Role")(c)["enum"].append("guest"),
         ["get_session result.participants[].role: may be `guest` now"],
     ),
+    "a map has other values": (
+        lambda c: fields(c, "PingParams")["heads"].update(
+            {"additionalProperties": {"type": "string"}}
+        ),
+        ["ping params.heads.*: may be string now"],
+    ),
+    "what could hold anything is closed": (
+        lambda c: fields(c, "CreateSession")["metadata"].update({"additionalProperties": False}),
+        ["create_session params.metadata: other fields are refused now"],
+    ),
     "a result is another": (
         lambda c: params(c, "ping.result", "result").update(
             {"$ref": "#/components/schemas/Status"}
