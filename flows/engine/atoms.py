@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from flows.engine.closing import Undo, release_all
 from flows.engine.context import Context, blank
 from flows.engine.errors import Closed, worst
-from flows.engine.execution import build
 from flows.engine.kinds import is_atom
 from flows.engine.nodes import Atom, Node
 from flows.engine.presets import Given
@@ -76,7 +75,7 @@ class Atoms:
         try:
             values = await self.make(each for _, each in plan.atoms)
             arguments = {name: values[each] for name, each in plan.atoms}
-            self._values[atom] = await build(self._scope, plan, arguments, acquired)
+            self._values[atom] = await self._scope.make(self._scope, plan, arguments, acquired)
             self._ledger += ((undo, ambient) for undo in acquired)
         finally:
             maker.state = CLOSED

@@ -170,17 +170,19 @@ async def open_in(home: "Context[Any]", plan: "Plan", maker: "Context[Any]") -> 
     if node in values:
         return values[node]
     values[plan] = maker
-    mark(maker)
+    if plan.reads:
+        mark(maker)
+    if home.ledger is None:
+        home.ledger = []
     failure: BaseException | None = None
     try:
-        acquired: list[Undo] = []
-        arguments = {
-            name: (home_of(each, home).values or {})[each] for name, each in plan.resources
-        }
-        arguments.update((name, read(home)) for name, read in plan.reads)
-        value = await build(home.scope, plan, arguments, acquired)
-        home.ledger = [*(home.ledger or ()), *acquired]
-        values[node] = value
+        arguments: dict[str, Any] = {}
+        for name, each in plan.resources:
+            arguments[name] = (home_of(each, home).values or {})[each]
+        for name, read in plan.reads:
+            arguments[name] = read(home)
+        make = home.scope.make
+        values[node] = value = await make(home.scope, plan, arguments, home.ledger)
     except BaseException as error:
         failure = error
         raise
@@ -198,13 +200,13 @@ def opened(
         maker.rest.wake(failure)
 
 
-async def build(scope: "Scope", plan: "Plan", arguments: dict[str, Any], ledger: list[Undo]) -> Any:
-    """Make an atom or resource, with extensions around it; its clean-up goes into `ledger`."""
-    if not scope.hooks.wrap_resolve:
-        return await make(plan, arguments, ledger)
+async def make_enclosed(
+    scope: "Scope", plan: "Plan", arguments: dict[str, Any], ledger: list[Undo]
+) -> Any:
+    """Make an atom or resource with extensions around it."""
     acquired: list[Undo] = []
     try:
-        run = partial(make, plan, arguments, acquired)
+        run = partial(make_plainly, scope, plan, arguments, acquired)
         value = await enclosed(scope.hooks.wrap_resolve, plan.node, run)
     except BaseException as error:
         raise await release_all(acquired, error) or error  # noqa: B904 - the same, or with it as context
@@ -212,7 +214,9 @@ async def build(scope: "Scope", plan: "Plan", arguments: dict[str, Any], ledger:
     return value
 
 
-async def make(plan: "Plan", arguments: dict[str, Any], ledger: list[Undo]) -> Any:
+async def make_plainly(
+    scope: "Scope", plan: "Plan", arguments: dict[str, Any], ledger: list[Undo]
+) -> Any:
     """Call a factory; a generator's clean-up is put into `ledger` once it has given its value."""
     node, shape = plan.node, plan.node.shape
     made = plan.function(**arguments)

@@ -210,6 +210,11 @@ def _every(tag: Tag[Any], how: How, context: Context[Any]) -> list[Any]:
 
 
 def _nearest(tag: Tag[Any], how: How, context: Context[Any]) -> Any:
+    above: Context[Any] | None = context
+    while above is not None:  # the commonest first, as `levels` would
+        if above.tags is not None and tag in above.tags:
+            return _given(context, above.tags[tag][0])
+        above = above.above
     for bound in levels(context):
         if tag in bound:
             return _given(context, bound[tag][0])

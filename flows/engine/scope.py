@@ -11,7 +11,15 @@ from flows.engine.bindings import Bound, level
 from flows.engine.closing import runs_in, settle
 from flows.engine.context import Context, blank
 from flows.engine.errors import Closed, EngineError, InvalidDefinition, worst
-from flows.engine.execution import Opening, home_of, open_in, perform, surround
+from flows.engine.execution import (
+    Opening,
+    home_of,
+    make_enclosed,
+    make_plainly,
+    open_in,
+    perform,
+    surround,
+)
 from flows.engine.extension import Extension, Hooks
 from flows.engine.graph import check
 from flows.engine.kinds import is_atom, is_flow, is_resource, is_tag
@@ -54,7 +62,9 @@ class Scope:
         self.plans = Plans(substitutes(presets), level(tags), watched=watched)
         #: The plans of flows that have been run, and what is run instead to go round them.
         self.ready: dict[Flow[Any, Any] | None, Plan] = {}
+        #: How an execution is begun, and a node made: with extensions around it or without.
         self.begin = surround if self.hooks.encloses else perform
+        self.make = make_enclosed if self.hooks.wrap_resolve else make_plainly
         self.atoms = Atoms(self)
         #: What runs in it, and what was opened in it and is still open.
         self.root = blank(self)

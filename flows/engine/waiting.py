@@ -44,21 +44,22 @@ def telling(variable: str) -> Callable[[F], F]:
     return note
 
 
-def marked() -> "list[Context[Any]]":
-    """What is marked and still runs."""
-    return [each for kept in MARKED.get() if (each := kept()) is not None and each.state != CLOSED]
-
-
 def mark(context: "Context[Any]") -> None:
     """Let the tasks that are begun from here know that they belong to `context`."""
-    MARKED.set(tuple(ref(each) for each in dict.fromkeys([context, *marked()])))
+    others = [
+        kept
+        for kept in MARKED.get()
+        if (each := kept()) and each.state != CLOSED and each is not context
+    ]
+    MARKED.set((ref(context), *others))
 
 
 def enclosing() -> "list[Context[Any]]":
     """The executions that the running code belongs to and that still run, innermost first."""
     stack = [frame for frame, _ in traceback.walk_stack(inspect.currentframe())]
     found = [each.f_locals[FRAMES[each.f_code]] for each in stack if each.f_code in FRAMES]
-    return list(dict.fromkeys([*found, *marked()]))
+    marked = [each for kept in MARKED.get() if (each := kept()) and each.state != CLOSED]
+    return list(dict.fromkeys([*found, *marked]))
 
 
 def from_within(whole: "Context[Any] | Scope") -> EngineError | None:

@@ -22,6 +22,7 @@ from flows.engine import (
     need,
     resource,
 )
+from flows.engine.waiting import MARKED
 
 Log = list[Any]
 
@@ -748,10 +749,18 @@ async def test_c10_nothing_is_left_behind() -> None:
     async def uses(ctx: Context[None], *, own: Thing = need(own)) -> None:
         kept.append(weakref.ref(ctx))
 
+    @flow
+    async def reaches(ctx: Context[None]) -> None:
+        kept.append(weakref.ref(ctx))
+        assert [ctx.parent, ctx.parent] == [top, top]
+        assert len(MARKED.get()) == 1
+
     async with Scope() as scope, scope.create_context() as ctx:
+        top = ctx
         for _ in range(1000):
             await ctx.exec(uses)
             await ctx.spawn(uses)
+            await ctx.exec(reaches)
             async with ctx.create_context():
                 pass
         gc.collect()
