@@ -382,22 +382,6 @@ test("Writes that are kept need an owner.", () => {
   assert.throws(() => new SessionsClient({ keep: new Keep() }), /needs `user`/);
 });
 
-test("Keys need no secure context.", async () => {
-  const { client } = await connected();
-  const own = globalThis.crypto;
-  try {
-    for (const value of [own, undefined]) {
-      Object.defineProperty(globalThis, "crypto", { value, configurable: true });
-      for (let number = 0; number < 50; number++) void client.call("end_session", {}).catch(() => {});
-    }
-  } finally {
-    Object.defineProperty(globalThis, "crypto", { value: own, configurable: true });
-  }
-  const keys = client.outbox.map(({ key }) => key);
-  assert.equal(new Set(keys).size, 100);
-  for (const key of keys) assert.match(key, /^[0-9a-f]{32}$/);
-});
-
 test("A watch that was left does not end the next one of its session.", async () => {
   const { client, socket } = await connected();
   const first = client.watch("s");

@@ -275,13 +275,4 @@ export class SessionsClient {
   }
 }
 
-/** Sixteen random bytes; also where there is no `crypto`: keys are unique, not secret. */
-function newKey() {
-  const bytes = new Uint8Array(16);
-  // `randomUUID` is missing on pages that come by plain HTTP, all of it in Node 18.
-  if (globalThis.crypto) crypto.getRandomValues(bytes);
-  else bytes.forEach((_, index) => (bytes[index] = Math.random() * 256));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 const isOffline = () => globalThis.navigator?.onLine === false;
