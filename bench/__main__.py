@@ -12,6 +12,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -104,12 +105,20 @@ def against(tree: Path, seconds: float) -> Iterator[Work]:
         yield Work(name, works.messages(50, 5, outstanding, seconds), makes)
 
 
-def measure(all_works: Sequence[Work], rounds: int) -> tuple[list[Run], dict[str, str]]:
-    """Every contender does each work once per round; what cannot run here is skipped."""
+def measure(
+    all_works: Sequence[Work], rounds: int, minutes: float
+) -> tuple[list[Run], dict[str, str]]:
+    """Every contender does each work once per round; what cannot run here is skipped.
+
+    After so many minutes no work is begun any more.
+    """
+    end = time.monotonic() + minutes * 60
     runs: list[Run] = []
     skipped: dict[str, str] = {}
     for index in range(rounds):
         for work in all_works:
+            if time.monotonic() > end:
+                return runs, skipped
             for make in work.makes:
                 contender = make()
                 if contender.name in skipped:
@@ -178,6 +187,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two minutes: the gist, no documents")
     parser.add_argument("--rounds", type=int, default=0, help="how often (5, or 2 with --quick)")
     parser.add_argument("--seconds", type=float, default=0, help="how long each (4, or 2)")
+    parser.add_argument("--minutes", type=float, default=600, help="begin nothing after so many")
     parser.add_argument("--only", default="", help="works whose name has this in it")
     parser.add_argument("--against", metavar="REVISION", help="only this tree beside another one")
     options = parser.parse_args()
@@ -190,8 +200,10 @@ def main() -> None:
         else:
             chosen = the_gist(seconds) if options.quick else everything(seconds)
         all_works = [each for each in chosen if options.only in each.name]
-        runs, skipped = measure(all_works, rounds)
-    about |= {"rounds": rounds, "seconds": seconds, "skipped": skipped}
+        runs, skipped = measure(all_works, rounds, options.minutes)
+    # The first of all works was done in every round that was begun.
+    begun = sum(each.work == runs[0].work and each.contender == runs[0].contender for each in runs)
+    about |= {"rounds": begun, "seconds": seconds, "skipped": skipped}
     about["load_after"] = os.getloadavg()[0]
     text = markdown(about, runs)
     if options.quick or options.only or options.against:

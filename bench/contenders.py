@@ -260,7 +260,7 @@ class Ours(Contender):
 
     def environment(self) -> dict[str, str]:
         return {
-            "PYTHONPATH": str(self.tree),
+            "PYTHONPATH": f"{self.tree}:{ROOT}",
             "DEBUG": "false",
             "HTTPS": "false",
             "SECRET_KEY": "benchmark",

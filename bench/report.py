@@ -126,8 +126,8 @@ def _head(about: dict[str, Any], runs: Runs) -> Iterator[str]:
     yield f"- {about['date']}, {about['machine']}, Python {about['python']}, Node {about['node']}"
     yield "- " + ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     yield (
-        f"- {about['rounds']} rounds, interleaved, {about['seconds']:g} s each after a warm-up;"
-        " the server on one processor, the load generator on another"
+        f"- up to {about['rounds']} rounds, interleaved, {about['seconds']:g} s each after a"
+        " warm-up; the server on one processor, the load generator on another"
     )
     if noise:
         yield (

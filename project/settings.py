@@ -130,7 +130,7 @@ def database(url: str) -> dict[str, Any]:
             "timeout": 20,
             # FULL: a commit survives a power cut, which NORMAL under WAL does not.
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-            " PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-65536;",
+            " PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-16384;",
         }
     else:
         # Every unit of work gives its connection back, so that few serve many threads.

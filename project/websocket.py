@@ -14,6 +14,7 @@ from websockets.protocol import OPEN
 
 from sessions_app.close_codes import NO_PONG
 from sessions_app.consumers import TEXTS
+from sessions_app.flag import Flag
 
 #: RFC 6455, section 5.2: a text message in one frame; the bit that says "masked".
 _WHOLE_TEXT = 0x81
@@ -28,6 +29,32 @@ CLOSE_SECONDS = 5.0
 _NONSENSE = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
+class Mailbox:
+    """Messages for one application that waits for them: what uvicorn needs of a queue."""
+
+    __slots__ = ("_messages", "_news")
+
+    def __init__(self) -> None:
+        self._messages: list[Any] = []
+        self._news = Flag()
+
+    def put_nowait(self, message: Any) -> None:
+        """Add a message."""
+        self._messages.append(message)
+        self._news.set()
+
+    async def get(self) -> Any:
+        """The oldest message; waits until there is one."""
+        while not self._messages:
+            self._news.clear()
+            await self._news.wait()
+        return self._messages.pop(0)
+
+    def empty(self) -> bool:
+        """Whether there is none."""
+        return not self._messages
+
+
 class Protocol(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket, which also answers to nonsense, and closes on a peer that is stuck.
 
@@ -37,6 +64,9 @@ class Protocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # uvicorn's own would hold 5 KB.
+        self.queue = Mailbox()  # type: ignore[assignment]  # what uvicorn uses of a queue
+        self.writable = Flag(is_set=True)  # type: ignore[assignment]  # and of an event
         self._kept = b""
         self._in_pieces = False
         self._is_ours = False
