@@ -39,6 +39,9 @@ T = TypeVar("T")
 SQLITE_LANES = 1
 POSTGRES_LANES = 4
 
+#: Threads that read.
+READERS = 4
+
 #: For how long an epoch is taken to be still the same.
 EPOCH_KEEPS = timedelta(seconds=1)
 
@@ -64,7 +67,7 @@ class DjangoSessions:
         clock: Clock,
         on_commit: Callable[[Sequence[Event]], None] = ignore,
         lanes: int | None = None,
-        readers: int = 4,
+        readers: int = READERS,
         waiting: int = 10_000,
     ) -> None:
         self.on_commit = on_commit

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from project.application import Application
 from project.composition import counted
-from sessions_app.checks import metrics_are_not_for_everybody
+from sessions_app.checks.start import metrics_are_not_for_everybody
 from sessions_app.counts import Distribution
 from sessions_app.metrics import histogram
 from sessions_app.views import metrics

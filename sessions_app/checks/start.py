@@ -1,4 +1,4 @@
-"""What `manage.py check` finds before a server is started."""
+"""What keeps a server from starting, and what HTTPS and metrics need."""
 
 from typing import Any
 
@@ -16,7 +16,12 @@ from sessions_app.scope import make_scope
 def flows_can_run(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     """Every flow finds what it needs: no port is unbound, and nothing needs itself."""
     try:
-        make_scope().check(all_flows(), provided=(actor, watcher))
+        scope = make_scope()
+    except ImportError as error:
+        hint = "settings.FLOWS_SCOPE is the path of a function that makes the scope."
+        return [Error(f"FLOWS_SCOPE: {error}", hint=hint, id="sessions_app.E002")]
+    try:
+        scope.check(all_flows(), provided=(actor, watcher))
     except EngineError as error:
         hint = "Bind it in the scope that settings.FLOWS_SCOPE makes."
         return [Error(str(error), hint=hint, id="sessions_app.E001")]
