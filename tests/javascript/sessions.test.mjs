@@ -131,6 +131,27 @@ test("What got no answer is sent again on the next connection, with the same key
   assert.deepEqual(await called, { seq: 2, duplicate: true });
 });
 
+test("What is kept is sent once on a connection, however it came to be known.", async () => {
+  const { client, clock, socket, sockets } = await connected({ keep: new Keep(), user: "ann" });
+  void client.call("end_session", { session_id: "s" });
+  await settle();
+  socket.cut();
+  await clock.pass(500);
+  sockets[1].welcome();
+  await settle();
+  assert.deepEqual(sockets[1].sent, socket.sent);
+  sockets[1].reply(sockets[1].sent[0], { seq: 2 });
+  await settle();
+  assert.equal(sockets[1].sent.length, 1);
+});
+
+test("Only so much is kept; then one is told.", async () => {
+  const { client } = await begin();
+  for (let number = 0; number < 500; number++) void client.call("end_session", { session_id: "s" });
+  const error = await client.call("end_session", { session_id: "s" }).catch((each) => each);
+  assert.deepEqual([error.code, client.outbox.length], ["limit_reached", 500]);
+});
+
 test("What is written while there is no connection is kept, in order.", async () => {
   const { client, sockets } = await begin();
   for (const text of ["a", "b", "c"]) void client.call("send_message", { session_id: "s", text });
@@ -201,11 +222,14 @@ test("A store that takes nothing more loses nothing of this page.", async () => 
   keep.setItem = () => {
     throw new Error("full");
   };
-  const { client, socket } = await connected({ keep, user: "ann" });
+  const { client, clock, sockets } = await connected({ keep, user: "ann" });
   void client.call("send_message", { session_id: "s", text: "a" });
+  sockets[0].cut();
+  await clock.pass(500);
+  sockets[1].welcome();
   await settle();
   assert.equal(client.outbox.length, 1);
-  socket.reply(socket.sent[0], {});
+  sockets[1].reply(sockets[1].sent[0], {});
   await settle();
   assert.equal(client.outbox.length, 0);
 });
@@ -229,6 +253,16 @@ test("A watch tells each event once and in order, and asks again for what is mis
   for (const seq of [3, 4, 5]) socket.event(seq);
   await settle();
   assert.deepEqual(told.seqs, [1, 2, 3, 4, 5]);
+});
+
+test("What is known already is no reason to ask again.", async () => {
+  const { client, socket } = await connected();
+  const told = read(client.watch("s"));
+  await settle();
+  socket.reply(socket.sent[0], { watching: [{ session_id: "s", head: 2 }], refused: [] });
+  for (const seq of [1, 2, 1, 2]) socket.event(seq);
+  await settle();
+  assert.deepEqual([told.seqs, seqs(socket)], [[1, 2], [0]]);
 });
 
 test("On the next connection it is watched from the last event, with the epoch of the position.", async () => {
@@ -323,6 +357,20 @@ test("It connects again later and later, at most 20 s apart.", async () => {
   assert.equal(states.at(-1), "waiting");
 });
 
+test("After a connection that has lasted, the first wait is short again.", async () => {
+  const { clock, sockets } = await begin();
+  for (let attempt = 0; attempt < 6; attempt++) {
+    sockets.at(-1).cut();
+    await clock.pass(20_000);
+  }
+  sockets.at(-1).welcome();
+  await clock.pass(5_000);
+  const before = sockets.length;
+  sockets.at(-1).cut();
+  await clock.pass(500);
+  assert.equal(sockets.length, before + 1);
+});
+
 for (const [code, stops] of [[4000, false], [4001, false], [4499, false], [4500, true], [4501, true], [4999, true], [1012, false]])
   test(`The close code ${code} ${stops ? "stops" : "does not stop"} it.`, async () => {
     const { client, clock, socket, sockets } = await connected();
@@ -356,7 +404,8 @@ test("A drain is left for another connection first, and nothing is told of it.",
   assert.deepEqual(sockets[1].asked("send_message"), [write]);
   sockets[1].reply(write, { seq: 2 });
   await called;
-  assert.deepEqual([told.seqs, states], [[1, 2], ["open", "open"]]);
+  await clock.pass(20_000);
+  assert.deepEqual([told.seqs, states, sockets.length], [[1, 2], ["open", "open"], 2]);
 });
 
 test("A connection that has gone silent is replaced.", async () => {
