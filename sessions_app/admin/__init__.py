@@ -2,13 +2,16 @@
 
 from django.contrib import admin
 
+from sessions_app.admin.connections import ConnectionAdmin, NodeAdmin
 from sessions_app.admin.history import EventAdmin, ParticipantAdmin, ReceiptAdmin
 from sessions_app.admin.people import AccessTokenAdmin, UserAdmin
 from sessions_app.admin.sessions import SessionAdmin
 
 __all__ = [
     "AccessTokenAdmin",
+    "ConnectionAdmin",
     "EventAdmin",
+    "NodeAdmin",
     "ParticipantAdmin",
     "ReceiptAdmin",
     "SessionAdmin",

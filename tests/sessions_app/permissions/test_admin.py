@@ -35,6 +35,8 @@ MODELS: dict[str, tuple[Openers, Openers, Openers]] = {
     "sessions_app_participant": (["view_participant", "change_participant"], [], []),
     "sessions_app_event": (["view_event", "change_event"], [], []),
     "sessions_app_receipt": (["view_receipt", "change_receipt"], [], []),
+    "sessions_app_connection": (["view_connection", "view_session"], [], []),
+    "sessions_app_node": (["view_node", "view_session"], [], []),
 }  # fmt: skip
 
 #: Pages beside those that every model has.
