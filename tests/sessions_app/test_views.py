@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from contextlib import closing
+from math import ceil
 from typing import Any
 from uuid import uuid4
 
@@ -166,7 +167,8 @@ async def test_a_ticket_is_not_for_nobody(tokens: dict[str, str]) -> None:
     assert await Ticket.objects.acount() == 0
 
 
-@override_settings(RATE={"burst": 1, "per_second": 1})
+# So slow that nothing grows back meanwhile, however busy the machine is.
+@override_settings(RATE={"burst": 1, "per_second": 0.001})
 async def test_the_rate_of_a_user_holds_here_too(tokens: dict[str, str]) -> None:
     """A user may ten times what a connection may, with calls and tickets together; others wait
     for nobody.
@@ -184,8 +186,8 @@ async def test_the_rate_of_a_user_holds_here_too(tokens: dict[str, str]) -> None
             if response.status_code == 429:
                 told = json.loads(response.content)["error"]["data"]
                 assert told["code"] == "rate_limited"
-                assert 0 < told["retry_after_ms"] <= 100
-                assert response["Retry-After"] == "1"
+                assert 0 < told["retry_after_ms"] <= 100_000
+                assert int(response["Retry-After"]) == ceil(told["retry_after_ms"] / 1000)
             return int(response.status_code)
 
         answers = [await status(call_flow, tokens["ann"], "ping") for _ in range(9)]
@@ -196,7 +198,7 @@ async def test_the_rate_of_a_user_holds_here_too(tokens: dict[str, str]) -> None
         assert await status(call_flow, tokens["bob"], "ping") == 200
 
 
-@override_settings(RATE={"burst": 2, "per_second": 1})
+@override_settings(RATE={"burst": 2, "per_second": 0.001})
 async def test_tickets_are_given_more_slowly_than_calls_are_answered(
     tokens: dict[str, str],
 ) -> None:
@@ -214,7 +216,7 @@ async def test_tickets_are_given_more_slowly_than_calls_are_answered(
         refused = await ask(tokens["ann"])
         told = json.loads(refused.content)["error"]["data"]
         assert (refused.status_code, told["code"]) == (429, "rate_limited")
-        assert 0 < told["retry_after_ms"] <= 1000
+        assert 0 < told["retry_after_ms"] <= 1_000_000
         assert await Ticket.objects.acount() == 2
         assert (await ask(tokens["bob"])).status_code == 200
 
