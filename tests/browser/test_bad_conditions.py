@@ -84,6 +84,22 @@ async def test_what_is_written_offline(browsing: Browsing, server: Server, how: 
     assert len(stored(server, session)) == 5
 
 
+async def test_what_was_read_meanwhile(browsing: Browsing, server: Server) -> None:
+    """Who has read what while one was offline shows when one is back."""
+    session = await session_with(server, "owner7", "member7")
+    her, his = await talker(browsing, server, "owner7"), await talker(browsing, server, "member7")
+    await her.open(session)
+    await her.say("Read this.")
+    await her.sees("Read this.")
+    await her.page.context.set_offline(True)
+    await expect(her.banner).to_be_visible()
+    await his.open(session)
+    await expect(his.page.locator("#list .unread")).to_have_count(0)
+    await expect(her.page.locator(".seen")).to_have_count(0)
+    await her.page.context.set_offline(False)
+    await expect(her.line("Read this.").locator(".seen")).to_have_text("Seen by member7")
+
+
 async def test_what_a_closed_page_has_left(browsing: Browsing, server: Server) -> None:
     """A page that is closed before it could send leaves its messages to the next one."""
     session = await session_with(server, "owner3")

@@ -47,7 +47,10 @@ export class Conversation {
       },
       { user, find: (seq) => this.#find(seq) },
     );
-    client.on("state", ({ name }) => name !== "open" && this.people.unknown());
+    client.on("state", ({ name }) => {
+      if (name === "open") this.#askWhoHasSeen().catch(() => {});
+      else this.people.unknown();
+    });
     client.on("presence", (params) => params.session_id === this.#id && this.people.present(params));
     client.on("signal", ({ session_id, actor, name }) => {
       if (session_id === this.#id && name === "typing" && actor !== user) this.people.types(actor);
@@ -170,6 +173,16 @@ export class Conversation {
 
   #showSeen() {
     this.timeline.showSeen(this.people.cursors);
+  }
+
+  /** Who has read what while there was no connection: that is no event, so it is told only once. */
+  async #askWhoHasSeen() {
+    const id = this.#id;
+    if (!id || !this.#session) return;
+    const { participants } = await this.client.call("get_session", { session_id: id });
+    if (id !== this.#id) return;
+    for (const { user, seen } of participants) this.people.seen(user, seen);
+    this.#showSeen();
   }
 
   /** What is on the screen of who looks at it has been seen. */
