@@ -21,7 +21,7 @@ class Right(StrEnum):
     ACT = "act"
     #: To send the clients of a whole process elsewhere.
     DRAIN = "drain"
-    #: To delete whole sessions, for ever.
+    #: To delete whole sessions, for ever, and to take them in.
     DELETE = "delete"
 
 

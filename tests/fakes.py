@@ -15,7 +15,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from flows.actor import Actor, Right
-from flows.atoms.archive import Overview, Which
+from flows.atoms.archive import Overview, Which, is_same, names_in
 from flows.atoms.audit import Act
 from flows.atoms.clock import Clock
 from flows.atoms.connections import Connected, NodeStatus
@@ -30,9 +30,10 @@ from flows.atoms.sessions import (
     Standing,
     Summary,
 )
-from flows.errors import KeyConflict, SessionNotFound, Unavailable, UnknownUser
+from flows.errors import InvalidValue, KeyConflict, SessionNotFound, Unavailable, UnknownUser
 from flows.events import BODIES, Body, Event, Kind, ParticipantAdded, timestamp
 from flows.input import Mutation, SessionMutation
+from flows.replay import Replay
 from flows.session import Session, Status, apply
 
 T = TypeVar("T")
@@ -212,6 +213,26 @@ class FakeSessions:
             for each in (self._session(session_id) for session_id in sorted(self._logs))
         ]
 
+    def take_in(self, events: Sequence[Event], made: Replay, *, create_users: bool) -> bool:
+        """Have a session with this log; False if there is the same already."""
+        session_id = made.record.session_id
+        if session_id in self._logs:
+            if not is_same(events, self._logs[session_id]):
+                raise InvalidValue("$.log", "The session is here already, with another log")
+            return False
+        missing = sorted(names_in(events, made) - self.users)
+        if missing and not create_users:
+            raise UnknownUser(missing[0], "$.log")
+        if used := self.receipts.keys() & {(each.actor, each.key) for each in made.receipts}:
+            actor, key = min(used)
+            raise InvalidValue("$.log", f"{actor} used the key {key!r} in another session here")
+        self.users.update(missing)
+        self._logs[session_id], self._seen[session_id] = list(events), {}
+        for each in made.receipts:
+            receipt = Receipt(each.flow, each.fingerprint, session_id, each.seq)
+            self.receipts[each.actor, each.key] = receipt
+        return True
+
     def delete(self, session_id: UUID) -> None:
         """Forget a session, and the keys that were used in it."""
         del self._logs[session_id], self._seen[session_id]
@@ -359,6 +380,9 @@ class FakeArchive:
         for each in gone:
             self._sessions.delete(each.session_id)
         return gone
+
+    async def add(self, events: Sequence[Event], made: Replay, *, create_users: bool) -> bool:
+        return self._sessions.take_in(events, made, create_users=create_users)
 
 
 class FakeAudit:

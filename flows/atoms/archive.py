@@ -3,14 +3,18 @@
 Every method raises `Unavailable` when the store cannot be reached.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
+from flows.actor import SYSTEM_NAME
 from flows.engine import Port
+from flows.events import Event
+from flows.replay import Replay
 from flows.session import Status
 
 
@@ -42,6 +46,19 @@ class Which(Struct, frozen=True, kw_only=True):
         return self.inactive_since is None or session.last_activity < self.inactive_since
 
 
+def is_same(log: Sequence[Event], stored: Sequence[Event]) -> bool:
+    """Whether `stored` is `log`, but for keys that `log` does not have."""
+    return len(log) == len(stored) and all(
+        here == (replace(there, key=UNSET) if here.key is UNSET else there)
+        for here, there in zip(log, stored, strict=True)
+    )
+
+
+def names_in(events: Sequence[Event], made: Replay) -> set[str]:
+    """All users that there must be: who takes part, or did, and who wrote."""
+    return {*made.people, *(each.actor for each in events)} - {SYSTEM_NAME}
+
+
 class Archive(Protocol):
     """All sessions."""
 
@@ -55,6 +72,15 @@ class Archive(Protocol):
         """Delete those of these sessions that `may` be, as they are now, with all that is theirs.
 
         One transaction. A session in which somebody writes at the moment is left out.
+        """
+        ...
+
+    async def add(self, events: Sequence[Event], made: Replay, *, create_users: bool) -> bool:
+        """Take in a session with this log; False if it is here already, with the same.
+
+        Keys that `events` do not have are not compared. One transaction. Raises UnknownUser, unless
+        they are to be made, and InvalidValue at `$.log` if the session is here with another log, or
+        one of its keys was used in another one.
         """
         ...
 

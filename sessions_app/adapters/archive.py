@@ -1,15 +1,21 @@
 """Whole sessions in the database: what the port `archive` is bound to."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.db import connections, transaction
 from django.db.models import QuerySet
 
-from flows.atoms.archive import Overview, Which
+from flows.atoms.archive import Overview, Which, is_same, names_in
+from flows.errors import InvalidValue, UnknownUser
+from flows.events import Event
+from flows.replay import Replay
 from flows.session import Status
 from sessions_app import models
+from sessions_app.adapters import rows
+from sessions_app.adapters.statements import statements
+from sessions_app.adapters.whole import Whole, make_users, store, users
 
 
 class StoredArchive:
@@ -30,6 +36,38 @@ class StoredArchive:
     ) -> list[Overview]:
         gone: list[Overview] = await self._run(delete, session_ids, may, using=self._using)
         return gone
+
+    async def add(self, events: Sequence[Event], made: Replay, *, create_users: bool) -> bool:
+        added: bool = await self._run(add, events, made, create_users, using=self._using)
+        return added
+
+
+def add(
+    events: Sequence[Event],
+    made: Replay,
+    create_users: bool,  # noqa: FBT001
+    *,
+    using: str,
+) -> bool:
+    """Insert the session with all that is its own."""
+    session_id = made.record.session_id
+    with transaction.atomic(using=using, durable=True):
+        if models.Session.objects.using(using).filter(pk=session_id).exists():
+            log = models.Event.objects.using(using).filter(session=session_id).order_by("seq")
+            if not is_same(events, [rows.event(row) for row in log.values_list(*rows.EVENT)]):
+                raise InvalidValue("$.log", "The session is here already, with another log")
+            return False
+        names = names_in(events, made)
+        missing = sorted(names - users(names, using=using).keys())
+        if missing and not create_users:
+            raise UnknownUser(missing[0], "$.log")
+        make_users(missing, using=using)
+        keys = [(each.actor, each.key) for each in made.receipts]
+        if used := statements(connections[using]).find_receipts(keys):
+            actor, key = min(used)
+            raise InvalidValue("$.log", f"{actor} used the key {key!r} in another session here")
+        store([Whole(events, made)], users(names, using=using), using=using)
+    return True
 
 
 def survey(which: Which, *, after: UUID | None, limit: int, using: str) -> list[Overview]:

@@ -4,15 +4,19 @@ import asyncio
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import connections
+from msgspec.structs import replace
 
 from flows.atoms.archive import Archive, Which
 from flows.atoms.sessions import Sessions
+from flows.errors import InvalidValue, UnknownUser
 from flows.events import SessionEnded
+from flows.replay import replay
 from flows.session import Status
 from sessions_app import models
 from sessions_app.adapters.archive import StoredArchive
 from sessions_app.adapters.log import DjangoSessions
-from tests.contracts.test_sessions import begin, write
+from tests.contracts.test_sessions import begin, log, session_id, write
 from tests.fakes import FakeArchive, FakeSessions, FixedClock
 
 
@@ -69,6 +73,38 @@ async def test_all_that_is_theirs(sessions: Sessions, archive: Archive, store: s
 
     def left() -> list[int]:
         tables = (models.Session, models.Participant, models.Event, models.Receipt)
-        return [table._default_manager.using(store).count() for table in tables]
+        try:
+            return [table._default_manager.using(store).count() for table in tables]
+        finally:
+            connections.close_all()  # those of this thread
 
     assert await asyncio.wait_for(sync_to_async(left)(), 10) == [1, 2, 2, 1]
+
+
+async def test_add(sessions: Sessions, archive: Archive, users: frozenset[str]) -> None:
+    """A log that was read can be taken in again: the same session, with the same keys."""
+    id = await begin(sessions)
+    events = await log(sessions, id)
+    before = await sessions.find(id)
+    made = replay(events)
+    assert await archive.add(events, made, create_users=False) is False
+    await archive.delete([id], may=lambda each: True)
+    assert await archive.add(events, made, create_users=False) is True
+    assert (await sessions.find(id), await log(sessions, id)) == (before, events)
+    for wrong in (events[:-1], [*events[:-1], replace(events[-1], actor="bob")]):
+        with pytest.raises(InvalidValue):
+            await archive.add(wrong, replay(wrong), create_users=False)
+
+
+async def test_add_refused(sessions: Sessions, archive: Archive) -> None:
+    """An unknown user and a key that was used elsewhere are refused, and nothing has changed."""
+    id = await begin(sessions)
+    events = [replace(each, session_id=session_id(2)) for each in await log(sessions, id)]
+    with pytest.raises(InvalidValue, match="begin-1"):
+        await archive.add(events, replay(events), create_users=False)
+    strange = [replace(each, actor="nobody", key="n") for each in events]
+    with pytest.raises(UnknownUser):
+        await archive.add(strange, replay(strange), create_users=False)
+    assert await sessions.find(session_id(2)) is None
+    assert await archive.add(strange, replay(strange), create_users=True)
+    assert await sessions.find(session_id(2)) is not None

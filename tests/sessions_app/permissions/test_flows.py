@@ -80,6 +80,16 @@ CALLS: dict[str, Rule] = {
     "ping": Rule(only()),
 }
 
+#: A log of one event.
+LINE = {
+    "session_id": "01970000-0000-7000-8000-000000000001",
+    "seq": 1,
+    "kind": "session_created",
+    "actor": EVE,
+    "at": "2026-11-22T19:03:11.412Z",
+    "data": {"title": "", "metadata": {}},
+}
+
 #: The flows that only the admin and commands run.
 INSIDE: dict[str, Rule] = {
     "export_session": Rule(here(), OBSERVER, R),
@@ -88,6 +98,7 @@ INSIDE: dict[str, Rule] = {
     "disconnect_user": Rule(only(user=EVE), takes=A),
     "disconnect_connection": Rule(only(connection="c1"), takes=A),
     "drain_node": Rule(only(node="n1"), takes=D),
+    "import_session": Rule(only(log=[LINE]), takes=Right.DELETE),
     "prune_sessions": Rule(only(ended_days=1), takes=Right.DELETE),
 }
 
