@@ -6,7 +6,8 @@ from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import UNSET
+from msgspec import UNSET, Raw
+from msgspec.structs import replace
 
 from flows.events import Event
 from sessions_app.adapters.feed import STASH, TAIL, Entry, Feed
@@ -92,6 +93,14 @@ def test_readers_who_are_not_live_are_not_pushed_to() -> None:
     live, fed = Listener(), Listener(live=False)
     feed_at(0, live, fed).offer([event(1)])
     assert (live.got, fed.got) == ([1], [])
+
+
+def test_a_removal_that_was_read_from_the_log_counts_as_well() -> None:
+    """Data that is still the JSON that was stored says who is removed, too."""
+    removed, other = Listener("bob"), Listener("ann")
+    stored = replace(event(1, "participant_removed"), data=Raw(b'{"user": "bob"}'))
+    feed_at(0, removed, other).offer([stored])
+    assert (removed.stopped, other.stopped) == ("removed", None)
 
 
 def test_a_removed_user_gets_its_removal_and_nothing_after() -> None:
