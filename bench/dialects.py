@@ -54,7 +54,8 @@ class Ours(Dialect):
 
     def greeting(self, room: str) -> list[bytes]:
         return [
-            b'{"jsonrpc":"2.0","method":"watch_sessions","params":'
+            # With an id, so that a refusal is told.
+            b'{"jsonrpc":"2.0","id":0,"method":"watch_sessions","params":'
             b'{"sessions":[{"session_id":"%b","after":-1}]}}' % room.encode()
         ]
 

@@ -128,7 +128,15 @@ class Load:
             self.turn()
             if time.monotonic() > end:
                 lost = [each.closed for each in self.clients if each.closed]
-                raise SystemExit(f"waited {patience:.0f} s in vain for: {what}; closed: {lost[:3]}")
+                refused = [
+                    bytes(each.inbox)[-300:]
+                    for each in self.clients
+                    if self.dialect.refused in each.inbox
+                ]
+                raise SystemExit(
+                    f"waited {patience:.0f} s in vain for: {what}; closed: {lost[:3]};"
+                    f" refused: {refused[:3]}"
+                )
 
     # -- connecting
 
