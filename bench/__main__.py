@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -191,6 +192,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="works whose name has this in it")
     parser.add_argument("--against", metavar="REVISION", help="only this tree beside another one")
     options = parser.parse_args()
+    # Leaves as Ctrl-C does: no server and no database stays behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     seconds = options.seconds or (2.0 if options.quick else 4.0)
     rounds = options.rounds or (2 if options.quick else 5)
     about = surroundings()
