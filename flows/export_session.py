@@ -5,8 +5,9 @@ from uuid import UUID
 
 from flows.actor import Actor, Right
 from flows.atoms.actor import actor
+from flows.atoms.audit import Audit, act_in_session, audit, reason
 from flows.atoms.sessions import Sessions, sessions
-from flows.engine import Context, flow, need
+from flows.engine import Context, flow, maybe, need
 from flows.errors import Forbidden, SessionNotFound, Unavailable
 from flows.events import Event
 from flows.input import Input
@@ -27,7 +28,9 @@ async def export_session(
     ctx: Context[ExportSession],
     *,
     sessions: Sessions = need(sessions),
+    audit: Audit = need(audit),
     actor: Actor = need(actor),
+    reason: str | None = maybe(reason),
 ) -> AsyncIterator[Event]:
     """Read a session's log as it was when the reading began, a page at a time."""
     position, end = 0, None
@@ -38,6 +41,9 @@ async def export_session(
             raise SessionNotFound
         # With every page: who is removed meanwhile reads no further.
         require_role(actor, page.standing.role, Right.READ)
+        if end is None and (act := act_in_session(actor, "Exported", ctx.input.session_id, reason)):
+            # Recorded first: nobody has read what nobody knows that they read.
+            await audit.record(act)
         # Not later events: a session in which much is written would never end.
         end = page.standing.head if end is None else end
         for event in page.events:

@@ -213,6 +213,13 @@ LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "console"
 LOGOUT_REDIRECT_URL = "sign_in"
 
+# -- staff ---------------------------------------------------------------------------------------
+
+#: How many rows of a list in the admin can be reached by its pages; beyond, one searches.
+ADMIN_REACHABLE: int = env.int("ADMIN_REACHABLE", default=10_000)
+#: Where the trace of an event can be looked at, with `{trace}` in it; nowhere by default.
+TRACE_URL: str = env.str("TRACE_URL", default="")
+
 # -- the rest ------------------------------------------------------------------------------------
 
 #: What is hung around every execution; each is off until asked for, and then costs nothing.

@@ -12,6 +12,7 @@ from django.utils import timezone
 from flows.actor import SYSTEM_NAME
 from flows.events import Role
 from flows.session import Status
+from sessions_app.expressions import TextBeginning
 
 
 def _choices(values: object) -> list[tuple[str, str]]:
@@ -122,6 +123,10 @@ class Event(models.Model):
             # Also the index of every read of a log: a session's events from a seq on.
             models.UniqueConstraint(fields=("session", "seq"), name="event_seq_once"),
             models.CheckConstraint(condition=Q(seq__gt=0), name="event_seq_positive"),
+        ]
+        indexes = [
+            # The admin's search: the latest messages of exactly this text.
+            models.Index(TextBeginning("data"), F("id").desc(), name="event_by_text"),
         ]
 
     def __str__(self) -> str:

@@ -6,12 +6,17 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from flows.events import BODIES
+from flows.remove_participant import remove_participant
+from sessions_app.admin.deeds import AT_ONCE, Deed, ask_or_do
+from sessions_app.admin.filters import messages_of
 from sessions_app.admin.read_only import ReadOnlyAdmin, SessionFilter, as_uuid
+from sessions_app.admin.rights import may_act, may_read, may_view
 from sessions_app.models import Event, Participant, Receipt
 
 
@@ -39,9 +44,15 @@ class EventAdmin(ReadOnlyAdmin[Event]):
     list_filter = (SessionFilter, KindFilter)
     list_select_related = ("session",)
     search_fields = ("session__id",)
-    search_help_text = "The id of a session"
+    search_help_text = "The id of a session, or the whole text of a message"
     fields = ("session", "seq", "kind", "actor", "at", "key", "trace", "content")
     readonly_fields = ("content",)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return readable(self.list_display, request)
+
+    def get_fields(self, request: HttpRequest, obj: Event | None = None) -> Any:
+        return readable(self.fields, request)
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         # Each is the order of an index; any other would sort all there are.
@@ -50,6 +61,9 @@ class EventAdmin(ReadOnlyAdmin[Event]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
     ) -> tuple[QuerySet[Event], bool]:
+        if search_term and not as_uuid(search_term):
+            said = messages_of(search_term) if may_read(request) else queryset.none()
+            return queryset & said, False
         return of_session(queryset, search_term), False
 
     @admin.display(description="content")
@@ -80,6 +94,10 @@ class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
     fields = ("actor", "key", "flow", "session", "seq", "at", "fingerprint_in_hex")
     readonly_fields = ("fingerprint_in_hex",)
 
+    def get_fields(self, request: HttpRequest, obj: Receipt | None = None) -> Any:
+        # By it, whoever guesses what was said could make sure.
+        return readable(self.fields, request)
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Receipt], search_term: str
     ) -> tuple[QuerySet[Receipt], bool]:
@@ -93,6 +111,20 @@ class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
         return bytes(receipt.fingerprint).hex()
 
 
+REMOVE = Deed(
+    name="remove_participants",
+    flow=remove_participant,
+    title="Remove participants",
+    warning="Who is removed can neither read the session nor write in it any more. Those who take "
+    "part are told at once.",
+    button="Remove",
+    done="has been removed",
+    params=lambda seat, reason: {"session_id": str(seat.session_id), "user": seat.user.username},
+    called=lambda seat: str(seat.user),
+    details=lambda seat: f"{seat.get_role_display()} in “{seat.session}”",
+)
+
+
 @admin.register(Participant)
 class ParticipantAdmin(ReadOnlyAdmin[Participant]):
     """Who takes part where, or did."""
@@ -104,6 +136,22 @@ class ParticipantAdmin(ReadOnlyAdmin[Participant]):
     search_fields = ("user__username", "session__id")
     search_help_text = "The id of a session, or the whole name of a user"
     fields = ("user", "role", "session", "joined_seq", "left_seq", "seen_seq")
+    actions = ("remove_participants",)
+
+    def has_view_permission(self, request: HttpRequest, obj: Participant | None = None) -> bool:
+        # Who may know of a session may know who takes part in it.
+        return may_view(request) or super().has_view_permission(request, obj)
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Whether who asks may act."""
+        return may_act(request)
+
+    @admin.action(description="Remove selected participants…", permissions=["act"])
+    def remove_participants(
+        self, request: HttpRequest, queryset: QuerySet[Participant]
+    ) -> HttpResponseBase | None:
+        """Ask why, then remove each of them from the session."""
+        return ask_or_do(self, request, REMOVE, list(queryset[: AT_ONCE + 1]))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Participant], search_term: str
@@ -111,6 +159,15 @@ class ParticipantAdmin(ReadOnlyAdmin[Participant]):
         if search_term and not as_uuid(search_term):
             return queryset.filter(user__username=search_term), False
         return of_session(queryset, search_term), False
+
+
+#: What only those see who may read what was said.
+CONTENTS = frozenset({"summary", "content", "fingerprint_in_hex"})
+
+
+def readable(names: Any, request: HttpRequest) -> Any:
+    """Those of the columns or fields that who asks may see."""
+    return names if may_read(request) else tuple(each for each in names if each not in CONTENTS)
 
 
 def of_session(queryset: QuerySet[Any], session_id: str) -> QuerySet[Any]:

@@ -3,6 +3,7 @@
 import uuid
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import BadRequest, ValidationError
@@ -13,10 +14,6 @@ from django.utils.functional import cached_property
 
 M = TypeVar("M", bound=Model)
 
-#: How many rows of a list can be reached by its pages; beyond it one searches or filters.
-REACHABLE = 10_000
-
-
 if TYPE_CHECKING:
     _Paginator = Paginator[Any]
 else:  # not subscriptable at run time
@@ -24,22 +21,22 @@ else:  # not subscriptable at run time
 
 
 class BoundedPaginator(_Paginator):
-    """Counts no further than REACHABLE: counting a million rows takes longer than the page."""
+    """Counts no further than ADMIN_REACHABLE: a million rows take longer than the page."""
 
     @cached_property
     def _counted(self) -> int:
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        return rows.order_by().values("pk")[: REACHABLE + 1].count()
+        return rows.order_by().values("pk")[: settings.ADMIN_REACHABLE + 1].count()
 
     @cached_property
     def count(self) -> int:
         """How many rows the pages hold."""
-        return min(self._counted, REACHABLE)
+        return min(self._counted, int(settings.ADMIN_REACHABLE))
 
     @property
     def is_cut(self) -> bool:
         """Whether there are more rows than the pages hold."""
-        return self._counted > REACHABLE
+        return self._counted > int(settings.ADMIN_REACHABLE)
 
 
 if TYPE_CHECKING:

@@ -1,108 +1,101 @@
-"""Sessions, the log of each, and ending them."""
+"""Sessions: the list, each with its timeline, and what staff do with them."""
 
-import re
 import secrets
-from collections.abc import Iterable, Iterator
-from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
+from uuid import UUID
 
 from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin import helpers
-from django.core.paginator import Page, Paginator
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
-from django.utils import timezone
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from flows.end_session import end_session
-from sessions_app.admin.history import compact, text_of
-from sessions_app.admin.read_only import ReadOnlyAdmin, as_uuid
-from sessions_app.models import Event, Participant, Session, User
-from sessions_app.protocol import error_of, is_expected
+from flows.events import BODIES
+from flows.export_session import export_session
+from flows.resume_session import resume_session
+from flows.send_message import send_message
+from sessions_app.admin import timeline
+from sessions_app.admin.deeds import AT_ONCE, Deed, ask_or_do, tell
+from sessions_app.admin.exports import ExportForm, export
+from sessions_app.admin.filters import ActivityFilter, OwnerFilter, sessions_with
+from sessions_app.admin.read_only import ReadOnlyAdmin
+from sessions_app.admin.rights import may_act, may_read
+from sessions_app.models import Participant, Session
 from sessions_app.scope import run_each, scope_of
 from sessions_app.staff import staff_actor
 
-#: Events on a page of a session's log.
-EVENTS_PER_PAGE = 100
 
-#: Participants on a session's page; the list of participants has them all.
-PARTICIPANTS_SHOWN = 100
-
-#: Owners that the filter offers; where there are more, one searches.
-OWNERS_OFFERED = 20
-
-#: Sessions that can be ended at once: each is a write, and somebody waits for the page.
-ENDED_AT_ONCE = 100
+def _of_session(session: Session, reason: str) -> dict[str, Any]:
+    return {"session_id": str(session.pk)}
 
 
-class ActivityFilter(admin.SimpleListFilter):
-    """When something last happened."""
-
-    title = "last activity"
-    parameter_name = "active"
-
-    SPANS = {
-        "hour": timedelta(hours=1),
-        "day": timedelta(days=1),
-        "week": timedelta(weeks=1),
-    }
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, f"Within the last {name}") for name in self.SPANS]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
-        span = self.SPANS.get(self.value() or "")
-        if span is None:
-            return queryset
-        return queryset.filter(last_activity__gte=timezone.now() - span)
+def _facts(session: Session) -> str:
+    return f"{session.get_status_display()}, owned by {session.owner}"
 
 
-class OwnerFilter(admin.SimpleListFilter):
-    """Whose sessions, where their owners are few enough to choose from."""
+END = Deed(
+    name="end_sessions",
+    flow=end_session,
+    title="End sessions",
+    warning="Nobody can write in a session that has ended, until it is opened again. Those who "
+    "take part are told at once, and can read the reason.",
+    button="End",
+    done="has ended",
+    params=lambda session, reason: {"session_id": str(session.pk), "reason": reason},
+    details=_facts,
+)
+REOPEN = Deed(
+    name="reopen_sessions",
+    flow=resume_session,
+    title="Reopen sessions",
+    warning="Those who take part can write again, and are told at once.",
+    button="Reopen",
+    done="is open again",
+    params=_of_session,
+    details=_facts,
+)
+EXPORT = Deed(
+    name="export_sessions",
+    flow=export_session,
+    title="Export sessions",
+    warning="Everything that was said in them leaves this server in one file.",
+    button="Export",
+    done="was exported",
+    params=_of_session,
+    details=lambda session: f"{session.last_seq} events",
+    form=ExportForm,
+)
 
-    title = "owner"
-    parameter_name = "owner"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        owning = Session.objects.filter(owner=OuterRef("pk"))
-        owners = User.objects.filter(Exists(owning)).order_by("username")
-        offered = list(owners.values_list("pk", "username")[: OWNERS_OFFERED + 1])
-        if len(offered) > OWNERS_OFFERED:
-            return []
-        return [(str(pk), name) for pk, name in offered]
+class WriteForm(forms.Form):
+    """What staff say in a session. The key makes a form that is sent twice write once."""
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
-        if not self.value():
-            return queryset
-        chosen = [int(pk) for pk, _ in self.lookup_choices if pk == self.value()]
-        return queryset.filter(owner__in=chosen)
-
-
-class EndForm(forms.Form):
-    """Why sessions are ended. How long a reason may be, the flow says."""
-
-    reason = forms.CharField(
+    text = forms.CharField(
+        max_length=16_384,
+        strip=False,
         widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"}),
-        help_text="Those who take part can read it, and it is kept in the log.",
     )
-
-
-class LogLine(NamedTuple):
-    """An event as a person reads it."""
-
-    event: Event
-    kind: str
-    text: str
-    details: list[tuple[str, str]]
+    reason = forms.CharField(
+        max_length=1000,
+        required=False,
+        help_text="Kept with your name in the history; those who take part do not see it.",
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+    )
+    key = forms.CharField(max_length=64, widget=forms.HiddenInput)
 
 
 @admin.register(Session)
 class SessionAdmin(ReadOnlyAdmin[Session]):
-    """All sessions, and each with its log. It is ended by a flow, like from any other door."""
+    """All sessions, and each with its timeline. They change by flows, as from any other door."""
 
-    actions = ("end_sessions",)
+    actions = ("end_sessions", "reopen_sessions", "export_sessions")
     list_display = (
         "__str__",
         "status",
@@ -110,12 +103,16 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
         "participants_now",
         "message_count",
         "last_activity",
+        "timeline",
     )
     list_filter = ("status", ActivityFilter, OwnerFilter)
     list_select_related = ("owner",)
     sortable_by = ("last_activity",)
     search_fields = ("id", "title", "owner__username", "participants__user__username")
-    search_help_text = "The id of a session, words of its title, or the beginning of a user's name"
+    search_help_text = (
+        "The id of a session, words of its title, the beginning of a user's name, or, for those "
+        "who may read, the whole text of a message"
+    )
     fields = (
         "id",
         "title",
@@ -126,16 +123,21 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
         "created_at",
         "last_activity",
         "ended_at",
-        "metadata",
     )
     change_form_template = "admin/sessions_app/session/change_form.html"
 
     class Media:
         css = {"all": ["sessions_app/admin.css"]}
 
-    def has_end_permission(self, request: HttpRequest) -> bool:
-        """Whether who asks may end sessions."""
-        return request.user.has_perm("sessions_app.moderate_session")
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Whether who asks may act."""
+        return may_act(request)
+
+    def has_read_permission(self, request: HttpRequest) -> bool:
+        """Whether who asks may read what was said."""
+        return may_read(request)
+
+    # -- the list --------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         here = Participant.objects.filter(session=OuterRef("pk"), left_seq=None)
@@ -148,11 +150,7 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
     ) -> tuple[QuerySet[Session], bool]:
         if not search_term:
             return queryset, False
-        if session_id := as_uuid(search_term):
-            return queryset.filter(pk=session_id), False
-        users = User.objects.filter(username__istartswith=search_term).values("pk")
-        theirs = Participant.objects.filter(user__in=users).values("session")
-        return queryset.filter(Q(title__icontains=search_term) | Q(pk__in=theirs)), False
+        return queryset.filter(sessions_with(search_term, reading=may_read(request))), False
 
     @admin.display(description="participants")
     def participants_now(self, session: Session) -> int:
@@ -160,7 +158,16 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
         number: int = session.participant_count  # type: ignore[attr-defined]
         return number
 
+    @admin.display(description="log")
+    def timeline(self, session: Session) -> SafeString:
+        """The way to its timeline."""
+        return format_html('<a href="{}">Timeline</a>', timeline_of(session.pk))
+
     # -- a session's page ------------------------------------------------------------------------
+
+    def get_fields(self, request: HttpRequest, obj: Session | None = None) -> Any:
+        # Clients put anything into the metadata.
+        return (*self.fields, "metadata") if may_read(request) else self.fields
 
     def render_change_form(
         self,
@@ -171,89 +178,113 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
         form_url: str = "",
         obj: Session | None = None,
     ) -> HttpResponse:
-        """The page of a session: its facts, who takes part, and a page of its log."""
+        """The page of a session: its facts, who takes part, and what can be done."""
         if obj is not None:
-            context |= self._surroundings(request, obj)
+            context |= surroundings(request, obj, unseen=None)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
-    def _surroundings(self, request: HttpRequest, session: Session) -> dict[str, Any]:
-        may_see = request.user.has_perms
-        context: dict[str, Any] = {"may_end": self.has_end_permission(request)}
-        if may_see(["sessions_app.view_participant"]):
-            here = session.participants.filter(left_seq=None).select_related("user")
-            context["participants"] = here.order_by("pk")[:PARTICIPANTS_SHOWN]
-        if may_see(["sessions_app.view_event"]):
-            page = page_of_log(session, request.GET.get("page"))
-            context["log_page"] = page
-            context["log_pages"] = page.paginator.get_elided_page_range(page.number)
-            context["log"] = list(lines(session, page.object_list))
-        return context
+    # -- its timeline ----------------------------------------------------------------------------
 
-    # -- ending ----------------------------------------------------------------------------------
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.timeline_view)
+        mine = path("<uuid:pk>/timeline/", view, name="sessions_app_session_timeline")
+        return [mine, *super().get_urls()]
 
-    @admin.action(description="End selected sessions", permissions=["end"])
-    def end_sessions(
-        self, request: HttpRequest, queryset: QuerySet[Session]
-    ) -> HttpResponse | None:
-        """Ask why, then end each of them."""
-        chosen = list(queryset[: ENDED_AT_ONCE + 1])
-        if len(chosen) > ENDED_AT_ONCE:
-            messages.error(request, f"At most {ENDED_AT_ONCE} sessions can be ended at once.")
-            return None
-        form = EndForm(request.POST if "confirmed" in request.POST else None)
-        if form.is_valid():
-            self._end(request, chosen, form.cleaned_data["reason"])
-            return None
+    def timeline_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """The page of a session's events; what is posted is said in it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        session = self.get_queryset(request).select_related("owner").filter(pk=pk).first()
+        if session is None:
+            raise Http404("There is no such session")
+        form = WriteForm(initial={"key": secrets.token_hex(16)})
+        if request.method == "POST":
+            form = WriteForm(request.POST)
+            if write(request, session, form):
+                return HttpResponseRedirect(timeline_of(pk))
         context = {
             **self.admin_site.each_context(request),
-            "title": "End sessions",
+            "title": str(session),
             "opts": self.opts,
-            "sessions": chosen,
+            "media": self.media,
+            "original": session,
             "form": form,
-            "action_checkbox_name": helpers.ACTION_CHECKBOX_NAME,
+            **surroundings(request, session, unseen=timeline.seq_of(request.GET.get("unseen"))),
+            **log_of(request, session),
         }
-        return TemplateResponse(request, "admin/sessions_app/session/end_sessions.html", context)
+        return TemplateResponse(request, "admin/sessions_app/session/timeline.html", context)
 
-    def _end(self, request: HttpRequest, sessions: Iterable[Session], reason: str) -> None:
-        actor = staff_actor(request.user)
-        inputs = {
-            session: {"session_id": str(session.pk), "reason": reason, "key": secrets.token_hex(16)}
-            for session in sessions
-        }
-        outcomes = run_each(end_session, inputs.values(), actor=actor, scope=scope_of(request))
-        for session, outcome in zip(inputs, outcomes, strict=True):
-            if not isinstance(outcome, Exception):
-                messages.success(request, f"“{session}” has ended.")
-            elif is_expected(outcome):
-                messages.error(request, f"“{session}”: {error_of(outcome, '').message}.")
-            else:
-                raise outcome
+    # -- what is done ----------------------------------------------------------------------------
 
+    @admin.action(description="End selected sessions…", permissions=["act"])
+    def end_sessions(
+        self, request: HttpRequest, queryset: QuerySet[Session]
+    ) -> HttpResponseBase | None:
+        """Ask why, then end each of them."""
+        return ask_or_do(self, request, END, list(queryset[: AT_ONCE + 1]))
 
-def page_of_log(session: Session, number: str | None) -> Page[int]:
-    """A page of the session's log by its number, as seqs; the newest one for any other word.
+    @admin.action(description="Reopen selected sessions…", permissions=["act"])
+    def reopen_sessions(
+        self, request: HttpRequest, queryset: QuerySet[Session]
+    ) -> HttpResponseBase | None:
+        """Ask why, then open each of them again."""
+        return ask_or_do(self, request, REOPEN, list(queryset[: AT_ONCE + 1]))
 
-    Seqs have no holes, so a page is known by its number, without counting.
-    """
-    paginator: Paginator[int] = Paginator(range(1, session.last_seq + 1), EVENTS_PER_PAGE)
-    # Eighteen digits: Python reads no more than a few thousand.
-    asked = int(number) if number and re.fullmatch("[0-9]{1,18}", number) else 0
-    return paginator.page(asked if 1 <= asked <= paginator.num_pages else paginator.num_pages)
+    @admin.action(description="Export selected sessions…", permissions=["read"])
+    def export_sessions(
+        self, request: HttpRequest, queryset: QuerySet[Session]
+    ) -> HttpResponseBase | None:
+        """Ask as what and why, then send them as a file."""
+        return ask_or_do(self, request, EXPORT, list(queryset[: AT_ONCE + 1]), export)
 
 
-def lines(session: Session, seqs: Any) -> Iterator[LogLine]:
-    """The events of consecutive `seqs`, in order."""
-    for event in session.events.filter(seq__gte=seqs[0], seq__lte=seqs[-1]).order_by("seq"):
-        data = event.data if isinstance(event.data, dict) else {"data": event.data}
-        text = text_of(event)
-        yield LogLine(
-            event,
-            event.kind.replace("_", " "),
-            text,
-            [
-                (name.replace("_", " "), value if isinstance(value, str) else compact(value))
-                # PostgreSQL does not keep the order in which they were written.
-                for name, value in sorted(data.items())
-                if value not in ("", {}, None) and not (text and name == "text")
-            ],
-        )
+def timeline_of(session_id: UUID) -> str:
+    """Where a session's timeline is."""
+    return reverse("admin:sessions_app_session_timeline", args=[session_id])
+
+
+def surroundings(request: HttpRequest, session: Session, *, unseen: int | None) -> dict[str, Any]:
+    """Who takes part in a session and what can be done with it."""
+    seats = timeline.seats(session, unseen)[: timeline.PARTICIPANTS_SHOWN]
+    return {
+        "may_read": may_read(request),
+        "may_act": may_act(request),
+        "participants": list(seats),
+        "unseen": unseen,
+    }
+
+
+def log_of(request: HttpRequest, session: Session) -> dict[str, Any]:
+    """The part of the log that is wanted, as lines, and the ways to the others."""
+    wanted = timeline.wanted(request.GET)
+    part = timeline.part_of_log(session, wanted)
+    shows_receipts = request.user.has_perm("sessions_app.view_receipt")
+    receipts = timeline.receipts_of(part.events) if shows_receipts else {}
+    return {
+        "wanted": wanted,
+        "log": list(
+            timeline.lines(part.events, wanted, reading=may_read(request), receipts=receipts)
+        ),
+        "pages": timeline.pages(part, wanted, session.last_seq),
+        "is_latest": not part.newer,
+        "kinds": [(kind, kind.replace("_", " ")) for kind in BODIES],
+    }
+
+
+def write(request: HttpRequest, session: Session, form: WriteForm) -> bool:
+    """Say in a session what the form says, as staff; whether it was said."""
+    if not may_act(request):
+        raise PermissionDenied
+    if not form.is_valid():
+        return False
+    # HTML sends line ends as CRLF.
+    text = form.cleaned_data["text"].replace("\r\n", "\n")
+    params = {"session_id": str(session.pk), "text": text, "key": form.cleaned_data["key"]}
+    (outcome,) = run_each(
+        send_message,
+        [params],
+        actor=staff_actor(request.user),
+        reason=form.cleaned_data["reason"] or None,
+        scope=scope_of(request),
+    )
+    return tell(request, "Your message", "is in the session", outcome)

@@ -4,10 +4,11 @@ from uuid import UUID
 
 import pytest
 
-from flows.actor import SYSTEM, Actor
+from flows.actor import SYSTEM, Actor, Right
 from flows.atoms.actor import actor
+from flows.atoms.audit import reason
 from flows.engine import InvalidInput
-from flows.errors import SessionNotFound
+from flows.errors import Forbidden, SessionNotFound
 from flows.events import Event, MessageSent, ParticipantRemoved
 from flows.export_session import PAGE, ExportSession, export_session
 from tests.flows.stage import NOWHERE, Stage
@@ -84,3 +85,25 @@ async def test_bad_input(stage: Stage) -> None:
             async with ctx.stream_raw(export_session, {"session_id": "x"}):
                 raise AssertionError("nothing is read")
     assert caught.value.path == "$.session_id"
+
+
+async def test_what_staff_read_is_recorded(stage: Stage) -> None:
+    """Who exports by right is recorded with the reason, once, before the first event; others are
+    not, and nor is what was refused.
+    """
+    session_id = await stage.begin()
+    reader = Actor("zoe", frozenset({Right.READ}))
+    async with (
+        stage.scope.create_context(actor(reader), reason("A court")) as ctx,
+        ctx.stream(export_session, ExportSession(session_id=session_id)) as events,
+    ):
+        await anext(events)
+        (act,) = stage.audit.acts
+        told = (act.by, act.done, act.id, act.reason)
+        assert told == ("zoe", "Exported", str(session_id), "A court")
+        async for _ in events:
+            pass
+    await exported(stage, session_id, Actor("cid"))
+    with pytest.raises(Forbidden):
+        await exported(stage, session_id, Actor("zoe", frozenset({Right.VIEW})))
+    assert stage.audit.acts == [act]

@@ -5,14 +5,14 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
-from sessions_app.admin import read_only
+from sessions_app.admin.filters import messages_of
 from sessions_app.models import Event, Log, Participant, Receipt, Session, Ticket, User
 from tests.sessions_app.rows import (
     BEGIN,
@@ -122,12 +122,16 @@ def test_rows_cannot_be_deleted_by_an_action(
 def test_pages_need_a_permission(
     model: str, client: Client, history: dict[str, int | UUID]
 ) -> None:
-    """Staff see a kind of rows if they may view it, and no other kind; others see nothing."""
+    """Staff see a kind of rows if they may view it, and no other; others see nothing.
+
+    Only who may view sessions may view who takes part in them, too.
+    """
     pk = history[model]
     client.force_login(make_staff("viewer", f"view_{model}"))
     assert client.get(url(model)).status_code == 200
     assert client.get(url(model, "change", pk)).status_code == 200
-    for other in {*READ_ONLY, "accesstoken", "user"} - {model}:
+    allowed = {"session", "participant"} if model == "session" else {model}
+    for other in {*READ_ONLY, "accesstoken", "user"} - allowed:
         assert client.get(url(other)).status_code == 403
 
     client.force_login(make_staff("nobody"))
@@ -310,6 +314,13 @@ def test_sessions_by_activity(client: Client, superuser: User, ann: User) -> Non
     assert len(shown(client, url("session"), active="century")) == 4
 
 
+def owners_in(content: str) -> list[str]:
+    """The owners that a page's filter offers."""
+    part = re.search(r'data-filter-title="owner".*?</details>', content, re.DOTALL)
+    assert part
+    return re.findall(r">(\w+)</a>", part[0])[1:]
+
+
 def test_sessions_by_owner(client: Client, superuser: User, ann: User) -> None:
     """The filter by owner offers those who own a session, and leaves theirs."""
     make_sessions(ann, 1)
@@ -323,24 +334,40 @@ def test_sessions_by_owner(client: Client, superuser: User, ann: User) -> None:
         last_activity=BEGIN,
     )
     User.objects.create_user("carol")
-    content = client.get(url("session")).content.decode()
-    assert f'href="?owner={ann.pk}"' in content
-    assert f'href="?owner={bob.pk}"' in content
-    assert content.count('href="?owner=') == 2
-    assert shown(client, url("session"), owner=bob.pk) == ["Bob's"]
-    assert shown(client, url("session"), owner=superuser.pk) == []
+    for address in (url("session"), f"{url('session')}?owner=bob"):
+        content = client.get(address).content.decode()
+        assert owners_in(content) == ["ann", "bob"]
+        assert 'class="session-owner"' not in content
+    assert shown(client, url("session"), owner="bob") == ["Bob's"]
+    assert shown(client, url("session"), owner="boss") == []
+    assert shown(client, url("session"), owner="nobody") == []
 
 
-def test_many_owners_are_not_offered(client: Client, superuser: User) -> None:
-    """Where more than twenty users own sessions, the filter by owner is left out."""
+def test_sessions_of_many_owners(client: Client, superuser: User) -> None:
+    """Where more than twenty own sessions, one types the beginning of a name and is offered some.
+
+    A whole name leaves the sessions of its user only, though other names begin with it.
+    """
     owners = User.objects.bulk_create(User(username=f"owner{each}") for each in range(21))
     Session.objects.bulk_create(
         Session(id=session_id(each), owner=owner, last_seq=1, created_at=BEGIN, last_activity=BEGIN)
         for each, owner in enumerate(owners)
     )
-    assert "?owner=" not in client.get(url("session")).content.decode()
-    Session.objects.filter(owner=owners[0]).delete()
-    assert client.get(url("session")).content.decode().count('href="?owner=') == 20
+
+    def offered(**query: str) -> list[str]:
+        content = client.get(url("session"), query).content.decode()
+        assert 'class="session-owner"' in content
+        return owners_in(content)
+
+    assert len(offered()) == 20
+    assert offered(owner="OWNER2") == ["owner2", "owner20"]
+    assert len(shown(client, url("session"), owner="OWNER2")) == 2
+    assert len(shown(client, url("session"), owner="owner2")) == 1
+    content = client.get(url("session"), {"q": "owner", "status__exact": "open"}).content.decode()
+    form = re.search(r'<form class="session-owner">(.*?)</form>', content, re.DOTALL)
+    assert form
+    kept = dict(re.findall(r'type="hidden" name="(\w+)" value="(\w*)"', form[1]))
+    assert kept == {"q": "owner", "status__exact": "open"}
 
 
 @pytest.mark.parametrize(
@@ -371,6 +398,57 @@ def test_sessions_are_searched(
     assert shown(client, url("session"), q=words) == found
 
 
+def test_sessions_are_found_by_what_was_said(
+    client: Client, superuser: User, ann: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    """The whole text of a message finds its session, however long it is; a part of it does not."""
+    first, second, _ = make_sessions(ann, 3)
+    long = "It leaks. " * 100
+    make_log(first, 4, "It leaks.")
+    make_log(second, 2, long)
+    for words, found in (
+        ("It leaks.", ["Session 1"]),
+        (long, ["Session 2"]),
+        (long[:64], []),
+        (long[:-1], []),
+        ("it leaks.", []),
+        ("leaks", []),
+    ):
+        assert shown(client, url("session"), q=words) == found, words
+        assert len(shown(client, url("event"), q=words)) == {"Session 1": 3, "Session 2": 1}.get(
+            "".join(found), 0
+        )
+    # Who asks (2), the owners to choose from, what was said, how many rows, the rows.
+    with django_assert_num_queries(6):
+        client.get(url("session"), {"q": "It leaks."})
+
+
+def test_what_was_said_is_found_by_readers_only(client: Client, ann: User) -> None:
+    """Without the permission to read, no search tells whether something was said."""
+    (session,) = make_sessions(ann, 1)
+    make_log(session, 2)
+    client.force_login(make_staff("viewer", "view_session", "view_event", "moderate_session"))
+    assert shown(client, url("session"), q="It leaks.") == []
+    assert shown(client, url("event"), q="It leaks.") == []
+    client.force_login(make_staff("reader", "view_session", "view_event", "read_session"))
+    assert shown(client, url("session"), q="It leaks.") == ["Session 1"]
+    assert shown(client, url("event"), q="It leaks.") == ["#2 message_sent"]
+
+
+@pytest.mark.parametrize("using", ["default", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.mark.django_db(databases=["default", "postgres"])
+def test_an_index_finds_what_was_said(using: str) -> None:
+    """A search for a text is answered by the index of texts, on both databases."""
+    with connections[using].cursor() as cursor:
+        if using == "postgres":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        plan = messages_of("It leaks.").using(using).explain()
+    assert "event_by_text" in plan
+    # Not even sorted: the index has them in this order.
+    assert "Sort" not in plan
+    assert "B-TREE" not in plan
+
+
 def test_a_search_and_a_filter_go_together(client: Client, superuser: User, ann: User) -> None:
     """What is searched in a filtered list is found in it only."""
     make_sessions(ann, 2)
@@ -397,11 +475,9 @@ def test_a_thousand_sessions(
     assert "of more" not in first.content.decode()
 
 
-def test_a_list_is_cut(
-    client: Client, superuser: User, ann: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_list_is_cut(client: Client, superuser: User, ann: User, settings: Settings) -> None:
     """A list counts and pages through its first rows only, and says that there are more."""
-    monkeypatch.setattr(read_only, "REACHABLE", 250)
+    settings.ADMIN_REACHABLE = 250
     make_sessions(ann, 300)
     with CaptureQueriesContext(connection) as queries:
         content = client.get(url("session")).content.decode()
@@ -491,7 +567,8 @@ def test_events_of_any_shape_are_shown(
     )
     assert client.get(url("event")).status_code == 200
     assert client.get(url("event", "change", event.pk)).status_code == 200
-    assert "something else" in client.get(url("session", "change", session.pk)).content.decode()
+    content = client.get(url("session", "timeline", session.pk)).content.decode()
+    assert "something else" in content
 
 
 def test_receipts_are_found(client: Client, superuser: User, ann: User) -> None:

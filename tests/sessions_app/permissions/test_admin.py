@@ -32,7 +32,9 @@ MODELS: dict[str, tuple[Openers, Openers, Openers]] = {
         ["view_accesstoken", "change_accesstoken"], ["add_accesstoken"], [],
     ),
     "sessions_app_session": (["view_session", "change_session"], [], []),
-    "sessions_app_participant": (["view_participant", "change_participant"], [], []),
+    "sessions_app_participant": (
+        ["view_participant", "change_participant", "view_session"], [], [],
+    ),
     "sessions_app_event": (["view_event", "change_event"], [], []),
     "sessions_app_receipt": (["view_receipt", "change_receipt"], [], []),
     "sessions_app_connection": (["view_connection", "view_session"], [], []),
@@ -42,6 +44,7 @@ MODELS: dict[str, tuple[Openers, Openers, Openers]] = {
 #: Pages beside those that every model has.
 MORE: dict[str, Openers] = {
     "auth_user_password_change": ["change_user"],
+    "sessions_app_session_timeline": ["view_session", "change_session"],
     "app_list": sorted({each for model, (see, add, _) in MODELS.items()
                         if model.startswith("sessions_app") for opener in (*see, *add)
                         for each in opener.split("+")}),
@@ -49,7 +52,12 @@ MORE: dict[str, Openers] = {
 
 #: The actions of each model's list.
 ACTIONS: dict[str, dict[str, str]] = {
-    "sessions_app_session": {"end_sessions": "moderate_session"},
+    "sessions_app_session": {
+        "end_sessions": "moderate_session",
+        "reopen_sessions": "moderate_session",
+        "export_sessions": "read_session",
+    },
+    "sessions_app_participant": {"remove_participants": "moderate_session"},
     "sessions_app_accesstoken": {"revoke": "change_accesstoken"},
     "auth_group": {"delete_selected": "delete_group"},
 }
