@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -60,6 +62,17 @@ async def listed(database: Database, users: list[str]) -> None:
     await _until(lambda: [name for (name,) in database.rows(query)] == users)
 
 
+def on_the_page(server: Server) -> list[str]:
+    """Who is connected, as the admin's page says that this node serves."""
+    request = urllib.request.Request(
+        f"http://{server.host}/admin/sessions_app/connection/",
+        headers={"Cookie": f"sessionid={server.people['admin'].cookie}"},
+    )
+    with urllib.request.urlopen(request) as answer:  # noqa: S310 (our own server)
+        content = answer.read().decode()
+    return sorted(re.findall(r'<th class="field-user[^"]*"><a [^>]*>(\w+)</a>', content))
+
+
 async def _until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not await asyncio.to_thread(holds):
@@ -103,7 +116,9 @@ async def test_a_node_that_is_drained_ends(nodes: Nodes, database: Database) -> 
 
 
 async def test_a_node_that_is_killed_vanishes(nodes: Nodes, database: Database) -> None:
-    """What a killed process has left is removed by another, when it has been silent for long."""
+    """What a killed process has left is removed by another, when it has been silent for long; the
+    admin's page shows it no more even before that.
+    """
     here, there = nodes
     ann, bob = here.people["owner0"], here.people["member0"]
     async with (
@@ -112,6 +127,7 @@ async def test_a_node_that_is_killed_vanishes(nodes: Nodes, database: Database) 
     ):
         await listed(database, ["member0", "owner0"])
         (welcome,) = one.notifications("welcome")
+        assert await asyncio.to_thread(on_the_page, there) == ["member0", "owner0"]
         here.kill()
         assert await one.ended() == 1006
         # Half a minute passes for it.
@@ -120,5 +136,6 @@ async def test_a_node_that_is_killed_vanishes(nodes: Nodes, database: Database) 
             " WHERE name = ? RETURNING name",
             [welcome["params"]["node"]],
         )
+        assert await asyncio.to_thread(on_the_page, there) == ["member0"]
         await listed(database, ["member0"])
         assert database.rows("SELECT count(*) FROM sessions_app_node") == [(1,)]
