@@ -32,6 +32,7 @@ MODELS: dict[str, tuple[Openers, Openers, Openers]] = {
         ["view_accesstoken", "change_accesstoken"], ["add_accesstoken"], [],
     ),
     "sessions_app_session": (["view_session", "change_session"], [], []),
+    # Who may know of a session may know who takes part in it.
     "sessions_app_participant": (
         ["view_participant", "change_participant", "view_session"], [], [],
     ),
