@@ -103,6 +103,7 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
         "participants_now",
         "message_count",
         "last_activity",
+        "here_now",
         "timeline",
     )
     list_filter = ("status", ActivityFilter, OwnerFilter)
@@ -140,10 +141,13 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
     # -- the list --------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
-        here = Participant.objects.filter(session=OuterRef("pk"), left_seq=None)
-        number = here.order_by().values("session").annotate(number=Count("pk")).values("number")
-        queryset = super().get_queryset(request)
-        return queryset.annotate(participant_count=Coalesce(Subquery(number), 0))
+        seats = Participant.objects.filter(session=OuterRef("pk"), left_seq=None).order_by()
+        here = seats.filter(timeline.is_connected())
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(participant_count=number_of(seats), here_count=number_of(here))
+        )
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Session], search_term: str
@@ -156,6 +160,12 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
     def participants_now(self, session: Session) -> int:
         """How many take part now."""
         number: int = session.participant_count  # type: ignore[attr-defined]
+        return number
+
+    @admin.display(description="here now")
+    def here_now(self, session: Session) -> int:
+        """How many of them have a socket open, on any node."""
+        number: int = session.here_count  # type: ignore[attr-defined]
         return number
 
     @admin.display(description="log")
@@ -236,6 +246,12 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
     ) -> HttpResponseBase | None:
         """Ask as what and why, then send them as a file."""
         return ask_or_do(self, request, EXPORT, list(queryset[: AT_ONCE + 1]), export)
+
+
+def number_of(seats: QuerySet[Participant]) -> Coalesce:
+    """How many of `seats` each session has, as a column."""
+    counted = seats.values("session").annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(counted), 0)
 
 
 def timeline_of(session_id: UUID) -> str:

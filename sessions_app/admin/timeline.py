@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.http import urlencode
 
 from flows.events import BODIES
+from sessions_app.adapters.connections import connected
 from sessions_app.admin.history import compact, text_of
 from sessions_app.models import Event, Participant, Receipt, Session
 
@@ -153,7 +154,13 @@ def receipts_of(events: Iterable[Event]) -> dict[tuple[str, str], int]:
 def seats(session: Session, unseen: int | None) -> QuerySet[Participant]:
     """Who takes part now; with `unseen`, those who have neither seen that event nor written it."""
     here = session.participants.filter(left_seq=None).select_related("user").order_by("pk")
+    here = here.annotate(is_here=is_connected())
     if unseen is None:
         return here
     authors = session.events.filter(seq=unseen).values("actor")
     return here.filter(seen_seq__lt=unseen).exclude(user__username__in=authors)
+
+
+def is_connected() -> Exists:
+    """Whether a participant has a socket open, on any node that is alive."""
+    return Exists(connected("default").filter(user=OuterRef("user")))

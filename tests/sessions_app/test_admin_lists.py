@@ -13,7 +13,17 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from sessions_app.admin.filters import messages_of
-from sessions_app.models import Event, Log, Participant, Receipt, Session, Ticket, User
+from sessions_app.models import (
+    Connection,
+    Event,
+    Log,
+    Node,
+    Participant,
+    Receipt,
+    Session,
+    Ticket,
+    User,
+)
 from tests.sessions_app.rows import (
     BEGIN,
     HOSTILE,
@@ -279,6 +289,31 @@ def test_sessions_are_listed(client: Client, superuser: User, ann: User) -> None
     assert cells["participants_now"] == "2"
     assert cells["message_count"] == "4321"
     assert cells["last_activity"] == "Nov. 22, 2026, 7:03 p.m."
+    assert cells["here_now"] == "0"
+
+
+def test_who_is_here_is_counted(client: Client, superuser: User, ann: User) -> None:
+    """Who takes part and has a socket on a living node is here, once, however many they have."""
+    (session,) = make_sessions(ann, 1)
+    gone, bob = User.objects.create(username="gone"), User.objects.create(username="bob")
+    Participant.objects.create(session=session, user=gone, role="member", joined_seq=2, left_seq=3)
+    Participant.objects.create(session=session, user=bob, role="member", joined_seq=2)
+    now = timezone.now()
+    long_ago = now - timedelta(minutes=1)
+    for name, seen, users in (("alive", now, (ann, ann, gone)), ("dead", long_ago, (bob,))):
+        node = Node.objects.create(
+            name=name, host="h", pid=1, started=long_ago, last_seen=seen, clock=seen
+        )
+        for number, user in enumerate(users):
+            Connection.objects.create(
+                id=f"{name}{number}", node=node, user=user, since=now, last_seen=now
+            )
+    row = re.sub(r"\s+", " ", client.get(url("session")).content.decode())
+    assert re.findall(r'<td class="field-here_now">(\d+)</td>', row) == ["1"]
+    timeline = reverse("admin:sessions_app_session_timeline", args=[session.pk])
+    page = re.sub(r"\s+", " ", client.get(timeline).content.decode())
+    here = r'<bdi>(\w+)</bdi> <span class="session-here">here</span>'
+    assert re.findall(here, page) == ["ann"]
 
 
 def test_an_untitled_session_has_its_id(client: Client, superuser: User, ann: User) -> None:
