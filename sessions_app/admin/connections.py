@@ -38,7 +38,6 @@ DISCONNECT = Deed(
     button="Disconnect",
     done="is being closed",
     params=lambda connection, reason: {"connection": connection.pk, "reason": reason},
-    called=str,
     details=lambda connection: f"on {connection.node_id}, since {moment(connection.since)}",
     keyed=False,
 )
@@ -62,7 +61,6 @@ DRAIN = Deed(
     button="Drain",
     done="is draining",
     params=lambda node, reason: {"node": node.pk, "reason": reason},
-    called=str,
     details=lambda node: f"{node.number} connections",
     keyed=False,
 )
@@ -80,7 +78,7 @@ class OfNodesAdmin(ReadOnlyAdmin[Any]):
         """Ask why, or do it; what has gone since it was chosen is told of."""
         chosen = list(queryset[: AT_ONCE + 1])
         for key in gone(request, chosen):
-            messages.error(request, f"{key}: There is no such {self.opts.verbose_name} any more.")
+            messages.error(request, f"“{key}”: There is no such {self.opts.verbose_name} any more.")
         return ask_or_do(self, request, deed, chosen) if chosen else None
 
 

@@ -7,8 +7,12 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
-from sessions_app.admin.read_only import BoundedPaginator, ReadOnlyAdmin
+from flows.disconnect_user import disconnect_user
+from sessions_app.admin.deeds import AT_ONCE, Deed, ask_or_do
+from sessions_app.admin.read_only import BoundedPaginator, CheckingKeysAdmin, ReadOnlyAdmin
+from sessions_app.admin.rights import may_act
 from sessions_app.models import AccessToken, User
 from sessions_app.tokens import revoke_token, store_token
 
@@ -17,15 +21,30 @@ if TYPE_CHECKING:
 else:
     _UserAdmin = DjangoUserAdmin
 
+DISCONNECT = Deed(
+    name="disconnect",
+    flow=disconnect_user,
+    title="Disconnect users",
+    warning="All their sockets are closed, on every node, and their clients are told not to come "
+    "back by themselves. They may sign in again: to keep somebody out, make the user inactive or "
+    "revoke their tokens.",
+    button="Disconnect",
+    done="is being disconnected",
+    params=lambda user, reason: {"user": user.username, "reason": reason},
+    details=lambda user: user.get_full_name(),
+    keyed=False,
+)
+
 
 @admin.register(User)
-class UserAdmin(_UserAdmin):
+class UserAdmin(CheckingKeysAdmin[User], _UserAdmin):
     """Users. The user name is written into logs, so it stays; who leaves is made inactive.
 
     If a user could be deleted, another one of the same name could come, and would be taken for
     the first in every log and receipt.
     """
 
+    actions = ("disconnect",)
     show_full_result_count = False
     paginator = BoundedPaginator
 
@@ -34,6 +53,15 @@ class UserAdmin(_UserAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Whether who asks may act."""
+        return may_act(request)
+
+    @admin.action(description="Disconnect selected users…", permissions=["act"])
+    def disconnect(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponseBase | None:
+        """Ask why, then close all sockets of each."""
+        return ask_or_do(self, request, DISCONNECT, list(queryset[: AT_ONCE + 1]))
 
 
 class RevokedFilter(admin.SimpleListFilter):

@@ -49,7 +49,22 @@ else:
             return cls
 
 
-class ReadOnlyAdmin(_ModelAdmin[M]):
+class CheckingKeysAdmin(_ModelAdmin[M]):
+    """Does actions on nothing but keys that can be somebody's."""
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **options: Any
+    ) -> HttpResponse | None:
+        """Do an action; Django's own fails with a ValueError for keys that can be nobody's."""
+        for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
+            try:
+                self.opts.pk.clean(key, None)
+            except ValidationError as error:
+                raise BadRequest(f"Not a key of {self.opts.verbose_name_plural}") from error
+        return super().response_action(request, queryset, *args, **options)
+
+
+class ReadOnlyAdmin(CheckingKeysAdmin[M]):
     """Rows can be looked at, by those who may, and nothing else; no list counts or selects all."""
 
     actions: Any = None
@@ -64,17 +79,6 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Only what a filter of the list asks for: no probing of digests, no search of all data."""
         return any(_asks(each, lookup) for each in self.list_filter)
-
-    def response_action(
-        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **options: Any
-    ) -> HttpResponse | None:
-        """Do an action; Django's own fails with a ValueError for keys that can be nobody's."""
-        for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
-            try:
-                self.opts.pk.clean(key, None)
-            except ValidationError as error:
-                raise BadRequest(f"Not a key of {self.opts.verbose_name_plural}") from error
-        return super().response_action(request, queryset, *args, **options)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

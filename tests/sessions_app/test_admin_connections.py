@@ -152,9 +152,9 @@ class TestActions:
     def test_it_asks_first(self, actor: Client) -> None:
         """Each action asks why, about what was chosen, and has done nothing."""
         for path, action, key, called, button in (
-            (LIST, "disconnect", "c1", "c1 of ann", "Disconnect"),
-            (LIST, "reconnect", "c1", "c1 of ann", "Have them reconnect"),
-            (NODES, "drain", "n1", "n1 (h, 1)", "Drain"),
+            (LIST, "disconnect", "c1", "“c1 of ann”", "Disconnect"),
+            (LIST, "reconnect", "c1", "“c1 of ann”", "Have them reconnect"),
+            (NODES, "drain", "n1", "“n1 (h, 1)”", "Drain"),
         ):
             form = {"action": action, "_selected_action": [key]}
             content = actor.post(path, form).content.decode()
@@ -182,14 +182,14 @@ class TestActions:
     ) -> None:
         """The node of each is asked to close it, and who did it and why is recorded."""
         answers = post(actor, LIST, action, "c1", "c3", **YES)
-        assert answers == [f"c1 of ann {told}.", f"c3 of ann {told}."]
+        assert answers == [f"“c1 of ann” {told}.", f"“c3 of ann” {told}."]
         assert asked() == [("connection", "c1", reconnect), ("connection", "c3", reconnect)]
         message = f"{done}: Spam"
         assert recorded() == [("boss", "c1", message), ("boss", "c3", message)]
 
     def test_drain(self, actor: Client) -> None:
         """A node is asked to drain, and who did it and why is recorded."""
-        assert post(actor, NODES, "drain", "n1", **YES) == ["n1 (h, 1) is draining."]
+        assert post(actor, NODES, "drain", "n1", **YES) == ["“n1 (h, 1)” is draining."]
         assert asked() == [("node", "n1", False)]
         assert recorded() == [("boss", "n1", "Drained: Spam")]
 
@@ -197,22 +197,24 @@ class TestActions:
         """What was closed, or died, since it was chosen is told of; the others are done."""
         Node.objects.filter(name="n2").update(last_seen=Now() - timedelta(seconds=21))
         assert post(actor, LIST, "disconnect", "c1", "c3", "c4", **YES) == [
-            "c1 of ann is being closed.",
-            "c3: There is no such connection any more.",
-            "c4: There is no such connection any more.",
+            "“c1 of ann” is being closed.",
+            "“c3”: There is no such connection any more.",
+            "“c4”: There is no such connection any more.",
         ]
         assert asked() == [("connection", "c1", False)]
-        assert post(actor, NODES, "drain", "n2", **YES) == ["n2: There is no such node any more."]
+        assert post(actor, NODES, "drain", "n2", **YES) == ["“n2”: There is no such node any more."]
         assert post(actor, LIST, "disconnect", "c4") == [
-            "c4: There is no such connection any more."
+            "“c4”: There is no such connection any more."
         ]
+        form = {"action": "disconnect", "_selected_action": ["c4"]}
+        assert actor.post(LIST, form).status_code == 302, "it asked why about nothing"
         assert len(recorded()) == len(asked()) == 1
 
     def test_too_many(self, actor: Client, ann: User) -> None:
         """More than can be done at once are refused, and nothing is done."""
         come("n3", *(f"d{each}" for each in range(AT_ONCE)), user=ann)
         for more in ({}, YES):
-            told = post(actor, LIST, "disconnect", "c1", select_across="1", **more)
+            told = post(actor, LIST, "disconnect", "d99", select_across="1", **more)
             assert told == ["At most 100 can be chosen at once."]
         assert (asked(), recorded()) == ([], [])
 

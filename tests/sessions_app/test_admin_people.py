@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from sessions_app.models import AccessToken, User
+from sessions_app.models import AccessToken, Instruction, User
 from sessions_app.tokens import issue_token
 from tests.sessions_app.rows import HOSTILE, make_sessions, make_staff
 from tests.sessions_app.words import user_of_token
@@ -119,6 +119,45 @@ def test_a_user_who_owns_much(
     make_sessions(ann, 1000)
     with django_assert_num_queries(7):
         client.get(change_page(ann))
+
+
+def disconnect(client: Client, *keys: object, **more: str) -> tuple[int, str]:
+    """Choose users and disconnect them: the status, and the page that comes of it."""
+    form = {"action": "disconnect", "_selected_action": keys, **more}
+    response = client.post(USERS, form, follow=True)
+    return response.status_code, response.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestDisconnect:
+    def test_users(self, client: Client, superuser: User, ann: User) -> None:
+        """After it was asked why, all nodes are asked to close a user's sockets; it is recorded."""
+        _, page = disconnect(client, ann.pk)
+        assert "<bdi>“ann”</bdi>" in page
+        assert 'value="Disconnect" class="default"' in page
+        assert not Instruction.objects.exists()
+
+        _, page = disconnect(client, ann.pk, confirmed="yes", reason="Spam")
+        assert "“ann” is being disconnected." in page
+        assert list(Instruction.objects.values_list("subject", "target", "reconnect")) == [
+            ("user", "ann", False)
+        ]
+        entry = LogEntry.objects.get()
+        assert (entry.user, entry.object_id) == (superuser, str(ann.pk))
+        assert entry.get_change_message() == "Disconnected: Spam"
+
+    def test_it_takes_the_permission(self, client: Client, ann: User) -> None:
+        """Who may see and change users, but not act, disconnects nobody."""
+        client.force_login(make_staff("clerk", "view_user", "change_user", "view_session"))
+        assert 'value="disconnect"' not in client.get(USERS).content.decode()
+        disconnect(client, ann.pk, confirmed="yes", reason="Spam")
+        assert not Instruction.objects.exists()
+        assert not LogEntry.objects.exists()
+
+    def test_nobody(self, client: Client, superuser: User) -> None:
+        """What can be nobody's key is refused as a bad request."""
+        assert disconnect(client, "x", confirmed="yes", reason="Spam")[0] == 400
+        assert not Instruction.objects.exists()
 
 
 # -- tokens ----------------------------------------------------------------------------------------

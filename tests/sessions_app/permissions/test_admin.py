@@ -60,6 +60,7 @@ ACTIONS: dict[str, dict[str, str]] = {
     },
     "sessions_app_participant": {"remove_participants": "moderate_session"},
     "sessions_app_accesstoken": {"revoke": "change_accesstoken"},
+    "sessions_app_user": {"disconnect": "moderate_session"},
     "sessions_app_connection": {"disconnect": "moderate_session", "reconnect": "moderate_session"},
     "sessions_app_node": {"drain": "drain_node"},
     "auth_group": {"delete_selected": "delete_group"},
