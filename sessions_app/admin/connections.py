@@ -61,7 +61,7 @@ DRAIN = Deed(
     button="Drain",
     done="is draining",
     params=lambda node, reason: {"node": node.pk, "reason": reason},
-    details=lambda node: f"{node.number} connections",
+    details=lambda node: f"connections: {node.number}",
     keyed=False,
 )
 

@@ -7,6 +7,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from urllib.parse import urlencode
 
 import pytest
 
@@ -62,15 +63,25 @@ async def listed(database: Database, users: list[str]) -> None:
     await _until(lambda: [name for (name,) in database.rows(query)] == users)
 
 
-def on_the_page(server: Server) -> list[str]:
-    """Who is connected, as the admin's page says that this node serves."""
-    request = urllib.request.Request(
-        f"http://{server.host}/admin/sessions_app/connection/",
-        headers={"Cookie": f"sessionid={server.people['admin'].cookie}"},
-    )
+def page_of_connections(server: Server, form: dict[str, str] | None = None) -> str:
+    """The admin's page of who is connected, as this node serves it; with `form`, after that."""
+    url = f"http://{server.host}/admin/sessions_app/connection/"
+    cookie = f"sessionid={server.people['admin'].cookie}"
+    body = None
+    if form is not None:
+        token = "t" * 32
+        cookie += f"; csrftoken={token}"
+        body = urlencode(form | {"csrfmiddlewaretoken": token}).encode()
+    request = urllib.request.Request(url, body, {"Cookie": cookie})
     with urllib.request.urlopen(request) as answer:  # noqa: S310 (our own server)
-        content = answer.read().decode()
-    return sorted(re.findall(r'<th class="field-user[^"]*"><a [^>]*>(\w+)</a>', content))
+        content: str = answer.read().decode()
+        return content
+
+
+def on_the_page(server: Server) -> dict[str, str]:
+    """The connections on that page: their ids, by user."""
+    row = r'value="(\w+)" class="action-select".*?<th class="field-user[^"]*"><a [^>]*>(\w+)</a>'
+    return {name: key for key, name in re.findall(row, page_of_connections(server))}
 
 
 async def _until(holds: Callable[[], bool]) -> None:
@@ -94,6 +105,29 @@ async def test_disconnecting_reaches_every_node(nodes: Nodes, database: Database
         assert [await each.ended(patience=3) for each in (one, two)] == [4511, 4511]
         assert await other.call("ping") == {}
         await listed(database, ["member0"])
+    assert (here.complaints(), there.complaints()) == ([], [])
+
+
+async def test_staff_close_connections_of_another_node(nodes: Nodes, database: Database) -> None:
+    """What staff choose on the page of one node is closed on the other, with the code for it."""
+    here, there = nodes
+    ann, bob, eve = (here.people[name] for name in ("owner0", "member0", "observer0"))
+    async with (
+        await Client.connect(there.url, ann.token) as one,
+        await Client.connect(there.url, bob.token) as two,
+        await Client.connect(there.url, eve.token) as other,
+    ):
+        await listed(database, ["member0", "observer0", "owner0"])
+        ids = await asyncio.to_thread(on_the_page, here)
+        for client, name, action, code in (
+            (one, "owner0", "disconnect", 4511),
+            (two, "member0", "reconnect", 4002),
+        ):
+            form = {"action": action, "_selected_action": ids[name]}
+            form |= {"confirmed": "yes", "reason": "Spam"}
+            await asyncio.to_thread(page_of_connections, here, form)
+            assert await client.ended(patience=3) == code
+        assert await other.call("ping") == {}
     assert (here.complaints(), there.complaints()) == ([], [])
 
 
@@ -127,7 +161,7 @@ async def test_a_node_that_is_killed_vanishes(nodes: Nodes, database: Database) 
     ):
         await listed(database, ["member0", "owner0"])
         (welcome,) = one.notifications("welcome")
-        assert await asyncio.to_thread(on_the_page, there) == ["member0", "owner0"]
+        assert sorted(await asyncio.to_thread(on_the_page, there)) == ["member0", "owner0"]
         here.kill()
         assert await one.ended() == 1006
         # Half a minute passes for it.
@@ -136,6 +170,6 @@ async def test_a_node_that_is_killed_vanishes(nodes: Nodes, database: Database) 
             " WHERE name = ? RETURNING name",
             [welcome["params"]["node"]],
         )
-        assert await asyncio.to_thread(on_the_page, there) == ["member0"]
+        assert list(await asyncio.to_thread(on_the_page, there)) == ["member0"]
         await listed(database, ["member0"])
         assert database.rows("SELECT count(*) FROM sessions_app_node") == [(1,)]
