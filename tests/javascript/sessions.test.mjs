@@ -319,6 +319,50 @@ test("A refused watch, and one that is taken away, end with the reason.", async 
   assert.deepEqual(told.map(({ end }) => end.code), ["removed", "session_not_found"]);
 });
 
+test("What is observed is asked for by itself, with the reason, and again on the next connection.", async () => {
+  const { client, clock, socket, sockets } = await connected();
+  const told = read(client.observe("s", { after: 3, reason: "A complaint" }));
+  await settle();
+  const [asked] = socket.sent;
+  assert.deepEqual([asked.method, asked.params], ["observe_session", { session_id: "s", after: 3, reason: "A complaint" }]);
+  socket.reply(asked, { session_id: "s", head: 3 });
+  for (const seq of [4, 6]) socket.event(seq);
+  await settle();
+  const again = { session_id: "s", after: 4, reason: "A complaint", epoch: "e1" };
+  assert.deepEqual([told.seqs, socket.sent.at(-1).params], [[4], again]);
+  socket.cut();
+  await clock.pass(500);
+  sockets[1].welcome();
+  assert.deepEqual(sockets[1].sent.map(({ method, params }) => [method, params]), [["observe_session", again]]);
+  sockets[1].tell("unwatched", { session_id: "s", reason: "forbidden" });
+  await settle();
+  assert.deepEqual([told.seqs, told.end.code], [[4], "forbidden"]);
+});
+
+test("Observing only what is new begins at the head, beside what is watched.", async () => {
+  const { client, socket } = await connected();
+  const told = [read(client.observe("s", { after: -1 })), read(client.watch("other"))];
+  await settle();
+  assert.deepEqual(socket.sent.map(({ method }) => method).sort(), ["observe_session", "watch_sessions"]);
+  socket.reply(socket.asked("observe_session")[0], { session_id: "s", head: 7 });
+  for (const seq of [7, 8]) socket.event(seq);
+  socket.event(1, { session_id: "other" });
+  await settle();
+  assert.deepEqual(told.map(({ seqs }) => seqs), [[8], [1]]);
+});
+
+test("To be refused ends what was to be observed; to be asked to wait does not.", async () => {
+  const { client, clock, socket } = await connected();
+  const told = read(client.observe("s"));
+  await settle();
+  socket.refuse(socket.sent[0], "rate_limited", { retry: true, retry_after_ms: 50 });
+  await clock.pass(50);
+  socket.refuse(socket.asked("observe_session")[1], "forbidden");
+  await settle();
+  assert.deepEqual([told.seqs, told.end.code], [[], "forbidden"]);
+  await assert.rejects(client.call("observe_session", { session_id: "s", after: 0 }), /Use `watch` or `observe`/);
+});
+
 test("A reader that is slow costs a position, and misses nothing.", async () => {
   const { client, socket } = await connected();
   const watch = client.watch("s");

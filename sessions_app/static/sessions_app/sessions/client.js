@@ -14,6 +14,9 @@ const OTHERS_TURN = 5_000;
 /** What says nothing when it comes late: sent when there is a connection, else not at all. */
 const EPHEMERAL = new Set(["signal", "ping"]);
 
+/** What moves the position of a watch. */
+const WATCHING = new Set(["watch_sessions", "unwatch_sessions", "observe_session"]);
+
 /**
  * @typedef {object} Options
  * @property {string | URL} [url] of the socket; by default `/ws/` of the page's own host
@@ -89,8 +92,8 @@ export class SessionsClient {
    */
   async call(method, params = {}) {
     if (this.#state.name === "stopped") throw this.#state.why;
-    if (method === "watch_sessions" || method === "unwatch_sessions")
-      throw new Error("Use `watch`: a session has one position for each connection");
+    if (WATCHING.has(method))
+      throw new Error("Use `watch` or `observe`: a session has one position for each connection");
     if (EPHEMERAL.has(method) && !this.#calls.isOpen)
       throw new CallFailed("not_connected", "There is no connection now");
     if (!WRITES.has(method) && params.key === undefined) return this.#calls.add(method, params);
@@ -113,6 +116,17 @@ export class SessionsClient {
   watch(sessionId, { after = 0 } = {}) {
     if (this.#state.name === "stopped") throw this.#state.why;
     return this.#watches.add(sessionId, after);
+  }
+
+  /**
+   * The same as staff, without taking part, for who may read all sessions. The server records it,
+   * with the reason; on this connection, calls in this session are then made with the rights of staff.
+   * @param {string} sessionId
+   * @param {{after?: number, reason?: string}} [from]
+   */
+  observe(sessionId, { after = 0, reason = "" } = {}) {
+    if (this.#state.name === "stopped") throw this.#state.why;
+    return this.#watches.add(sessionId, after, reason);
   }
 
   /**

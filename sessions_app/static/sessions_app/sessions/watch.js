@@ -18,10 +18,12 @@ export class Watch {
   /**
    * @param {string} sessionId
    * @param {number} after the seq of the last event that is known; -1: only new ones
+   * @param {string | null} reason why it is observed, as staff; null: by a participant
    * @param {(watch: Watch) => void} ask
    */
-  constructor(sessionId, after, ask) {
+  constructor(sessionId, after, reason, ask) {
     this.sessionId = sessionId;
+    this.reason = reason;
     this.last = after;
     this.#ask = ask;
   }

@@ -29,11 +29,12 @@ export class Watches {
   /**
    * @param {string} sessionId
    * @param {number} after
+   * @param {string | null} [reason] why it is observed, as staff; null: by a participant
    * @returns {AsyncIterableIterator<import("./watch.js").SessionEvent>}
    */
-  add(sessionId, after) {
+  add(sessionId, after, reason = null) {
     if (this.#watches.has(sessionId)) throw new Error(`The session ${sessionId} is watched already`);
-    const watch = new Watch(sessionId, after, (each) => this.#ask(each));
+    const watch = new Watch(sessionId, after, reason, (each) => this.#ask(each));
     this.#watches.set(sessionId, watch);
     this.#ask(watch);
     return {
@@ -112,7 +113,8 @@ export class Watches {
     this.#asked.delete(id);
     const { error, result } = reply;
     if (error) this.#refused(asked, error);
-    for (const { session_id, head } of result?.watching ?? []) {
+    // Observing is asked for one session, and answered with one.
+    for (const { session_id, head } of result?.watching ?? (result ? [result] : [])) {
       const watch = this.#watches.get(session_id);
       if (!watch) continue;
       watch.epoch ??= this.#epoch;
@@ -159,6 +161,10 @@ export class Watches {
     if (!this.#isOpen) return;
     /** @type {Map<string | null, Watch[]>} */ const byEpoch = new Map();
     for (const watch of watches) {
+      if (watch.reason !== null) {
+        this.#observe(watch, watch.reason);
+        continue;
+      }
       const group = byEpoch.get(watch.epoch) ?? [];
       byEpoch.set(watch.epoch, [...group, watch]);
     }
@@ -172,12 +178,30 @@ export class Watches {
    * @param {string | null} epoch
    */
   #askFor(watches, epoch) {
-    const id = `watch-${this.#nextId++}`;
     const sessions = watches.map(({ sessionId, last }) => ({ session_id: sessionId, after: last }));
-    // Positions belong to the history in which they were first told.
-    const params = epoch === null ? { sessions } : { sessions, epoch };
+    this.#request("watch_sessions", { sessions }, epoch, watches);
+  }
+
+  /**
+   * @param {Watch} watch
+   * @param {string} reason
+   */
+  #observe(watch, reason) {
+    const params = { session_id: watch.sessionId, after: watch.last, reason };
+    this.#request("observe_session", params, watch.epoch, [watch]);
+  }
+
+  /**
+   * @param {string} method
+   * @param {Record<string, unknown>} params
+   * @param {string | null} epoch positions belong to the history in which they were first told
+   * @param {Watch[]} watches
+   */
+  #request(method, params, epoch, watches) {
+    const id = `watch-${this.#nextId++}`;
     this.#asked.set(id, watches);
-    this.#send(JSON.stringify({ jsonrpc: "2.0", id, method: "watch_sessions", params }));
+    const all = epoch === null ? params : { ...params, epoch };
+    this.#send(JSON.stringify({ jsonrpc: "2.0", id, method, params: all }));
   }
 
   #settle() {
