@@ -678,3 +678,9 @@ def test_pages_fit_a_strict_policy(
         content = client.get(page).content.decode()
         assert re.findall(r"<script(?![^>]*\bsrc=)[^>]*>", content) == []
         assert re.findall(r"<style|\sstyle=|\son\w+=|javascript:", content) == []
+
+
+@pytest.mark.usefixtures("superuser")
+def test_the_way_to_the_site(client: Client) -> None:
+    """Every page of the admin has the way to the page where people talk."""
+    assert '<a href="/">View site</a>' in client.get(reverse("admin:index")).content.decode()

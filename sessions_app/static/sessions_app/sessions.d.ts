@@ -880,7 +880,8 @@ export declare class SessionsClient {
   readonly outbox: OutboxEntry[];
   call<M extends Method>(method: M, params?: Call<M>): Promise<Result<M>>;
   watch(sessionId: string, from?: { after?: number }): AsyncIterableIterator<Event>;
-  observe(sessionId: string, from?: { after?: number; reason?: string }): AsyncIterableIterator<Event>;
+  observe(
+    sessionId: string, from?: { after?: number; reason?: string }): AsyncIterableIterator<Event>;
   on<N extends keyof Notifications>(
     name: N, listener: (params: Notifications[N]) => void): () => void;
   on<N extends keyof ClientNews>(name: N, listener: (news: ClientNews[N]) => void): () => void;
