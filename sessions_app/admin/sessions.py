@@ -13,8 +13,10 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 
 from flows.end_session import end_session
 from flows.events import BODIES
@@ -101,14 +103,14 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
         "status",
         "owner",
         "participants_now",
-        "message_count",
-        "last_activity",
+        "messages",
+        "last_active",
         "here_now",
         "timeline",
     )
     list_filter = ("status", ActivityFilter, OwnerFilter)
     list_select_related = ("owner",)
-    sortable_by = ("last_activity",)
+    sortable_by = ("last_active",)
     search_fields = ("id", "title", "owner__username", "participants__user__username")
     search_help_text = (
         "The id of a session, words of its title, the beginning of a user's name, or, for those "
@@ -161,6 +163,16 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
         """How many take part now."""
         number: int = session.participant_count  # type: ignore[attr-defined]
         return number
+
+    @admin.display(description="messages")
+    def messages(self, session: Session) -> int:
+        """How many were written in it."""
+        return session.message_count
+
+    @admin.display(description="last activity", ordering="last_activity")
+    def last_active(self, session: Session) -> str:
+        """When something last happened in it, in few letters: the list is wide."""
+        return date_format(localtime(session.last_activity), "Y-m-d H:i")
 
     @admin.display(description="here now")
     def here_now(self, session: Session) -> int:

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from django.test import Client
 
 from sessions_app.contract import document
+from sessions_app.templatetags.words import code
 
 
 def test_the_contract_can_be_read_by_anybody() -> None:
@@ -92,3 +93,11 @@ def test_the_page_is_content_with_a_strict_policy() -> None:
     assert not {name for name in shown.attributes if name == "style" or name.startswith("on")}
     assert shown.loads == ["/static/sessions_app/docs.css"]
     assert [link for link in shown.links if not re.match(r"#|/api/|/static/", link)] == []
+
+
+def test_words_of_code_look_like_code() -> None:
+    """What stands between backticks is shown as code, and nothing of it becomes markup."""
+    assert code("a `key` & <b> `<i>`") == (
+        "a <code>key</code> &amp; &lt;b&gt; <code>&lt;i&gt;</code>"
+    )
+    assert "`" not in Client().get("/api/docs/").content.decode()
