@@ -4,22 +4,25 @@ from argparse import ArgumentParser
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import ERROR, CheckMessage, run_checks
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
 
-from sessions_app.adapters.examination import examine
+from sessions_app.adapters.examination import examine, examine_redis
 from sessions_app.management.operators import as_json
 from sessions_app.sentences import plain
 
 
 class Command(BaseCommand):
-    """Examine the settings, the database, the clocks and the disk."""
+    """Examine the settings, the database, the clocks, the disk and Redis."""
 
     help = (
-        "Examine the settings (all of check --deploy), what the database really does, migrations, "
-        "the clocks of the database and of all nodes, and the disk. Prints what is wrong and what "
-        "to do about it; fails if there is an error. Prints nothing where all is well."
+        "Examine the settings (all of check --deploy), what the database really does and how many "
+        "connections it gives, migrations, the clocks of the database and of all nodes, the "
+        "database's disk where it is this machine's, and whether Redis answers and lets us "
+        "publish. Prints what is wrong and what to do about it; fails if there is an error. Prints "
+        "nothing where all is well."
     )
 
     # They are run, and told, with the rest.
@@ -32,6 +35,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Examine it."""
         found = [*run_checks(include_deployment_checks=True)]
+        found += examine_redis(settings.CHANNEL_LAYERS.get("default", {}))
         try:
             found += examine(using=DEFAULT_DB_ALIAS, now=datetime.now(UTC))
         except DatabaseError as error:

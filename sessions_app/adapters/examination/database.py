@@ -1,4 +1,4 @@
-"""What only the living system knows: of a database, its clock and its disk. Changes nothing."""
+"""The database: its migrations, what it really does, its disk, and all clocks."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
 from sessions_app.adapters.connections import nodes
+from sessions_app.adapters.examination import postgres
 
 #: Clocks that differ by more make times in logs hard to read; seqs do not depend on them.
 SKEW = timedelta(seconds=2)
@@ -24,7 +25,20 @@ def examine(*, using: str, now: datetime, free: int = FREE) -> Iterator[CheckMes
     if connections[using].vendor == "sqlite":
         yield from _pragmas(using)
         yield from _disk(Path(str(connections[using].settings_dict["NAME"])).parent, free)
+    else:
+        yield from _postgres(using, free)
     yield from _clocks(using, now)
+
+
+def _postgres(using: str, free: int) -> Iterator[CheckMessage]:
+    config = connections[using].settings_dict
+    settings = postgres.settings_of(connections[using])
+    yield from postgres.unsafe(settings)
+    # Where none has started yet, one will.
+    processes = max(1, len(nodes(using=using)))
+    yield from postgres.crowded(settings, processes, config["OPTIONS"])
+    if directory := postgres.directory_of(settings, str(config["HOST"])):
+        yield from _disk(Path(directory), free)
 
 
 def _migrations(using: str) -> Iterator[CheckMessage]:
@@ -52,7 +66,10 @@ def _pragmas(using: str) -> Iterator[CheckMessage]:
 
 
 def _disk(directory: Path, free: int) -> Iterator[CheckMessage]:
-    left = shutil.disk_usage(directory).free
+    try:
+        left = shutil.disk_usage(directory).free
+    except OSError:
+        return  # It is in a container, perhaps, or behind a tunnel.
     if left < free:
         yield Warning(
             f"{left // 1_000_000} MB are free where the database is.",
