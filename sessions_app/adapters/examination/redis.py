@@ -44,7 +44,7 @@ async def _examine(client: Redis, where: str, prefix: str) -> list[CheckMessage]
     except (RedisError, OSError, TimeoutError) as error:
         return [
             Error(
-                f"{where} cannot be reached: {error or 'it does not answer'}.",
+                f"{where} cannot be reached: {_why(error)}.",
                 hint="Start it, or correct REDIS_URL. Until then, what other processes commit "
                 "comes a second later.",
                 id="sessions_app.E055",
@@ -83,3 +83,7 @@ def version_found(told: str, where: str) -> list[CheckMessage]:
         return []
     hint = f"Install Redis {OLDEST} or later: the channel layer needs it."
     return [Warning(f"{where} is version {told}.", hint=hint, id="sessions_app.W057")]
+
+
+def _why(error: Exception) -> str:
+    return str(error).strip().rstrip(".") or "it does not answer"
