@@ -28,6 +28,13 @@ TALK = [
     ("ann", "Here they are, with the measurements. <b>The beam is dry.</b>"),
 ]
 
+#: Markup, and marks that turn the direction of what follows.
+HOSTILE = (
+    "<script>alert('x')</script>\"><img src=x onerror=y> {{ 7|add:7 }} & \u202e",
+    "\u202egnihton \u2067seod\u2066 ti\u200f",
+    "שלום, the ladder is in the shed",
+)
+
 
 class Door:
     """The HTTP door, for what is there before the pictures are taken."""
@@ -134,12 +141,44 @@ async def take(browsing: Browsing, server: Server, session_id: str, folder: Path
             await page.context.close()
 
 
+async def take_admin(browsing: Browsing, server: Server, door: Door, folder: Path) -> None:
+    """Pictures of the admin, with a session whose texts are not meant well."""
+    made = door.call("bob", "create_session", title=HOSTILE[0], participants=_members("ann"))
+    session_id: str = made["session_id"]
+    timeline = f"/admin/sessions_app/session/{session_id}/timeline/"
+    for scheme in ("light", "dark"):
+        page = await browsing.page(
+            server, server.people["admin"], viewport=SIZES["desktop"], color_scheme=scheme
+        )
+        await page.goto("/admin/sessions_app/session/")
+        await page.screenshot(path=folder / f"admin-list-{scheme}.png")
+        await page.locator("input.action-select").first.check()
+        await page.locator("select[name=action]").select_option("end_sessions")
+        await page.get_by_role("button", name="Go").click()
+        await expect(page.locator("[name=reason]")).to_be_visible()
+        await page.screenshot(path=folder / f"admin-confirmation-{scheme}.png")
+        await page.goto(timeline)
+        await page.screenshot(path=folder / f"admin-timeline-{scheme}.png")
+        await page.get_by_role("button", name="Follow live").click()
+        await expect(page.locator("#live-state")).to_have_text("Live")
+        for text in ("Is this shown as it is?", *HOSTILE):
+            door.call("ann", "send_message", session_id=session_id, text=text)
+        await expect(page.locator("#events .session-text").last).to_have_text(HOSTILE[-1])
+        await page.screenshot(path=folder / f"admin-live-{scheme}.png")
+        await page.get_by_role("button", name="Pause").click()
+        door.call("bob", "send_message", session_id=session_id, text="Held back")
+        await expect(page.locator("#live-state")).to_have_text("Paused, 1 new")
+        await page.screenshot(path=folder / f"admin-paused-{scheme}.png")
+
+
 async def main(folder: Path) -> None:
     """A server, its people, the pictures."""
     with sqlite_database() as database, serving(database) as server:
-        session_id = talk(Door(server, populate(database)))
+        door = Door(server, populate(database))
+        session_id = talk(door)
         async with Browsing() as browsing:
             await take(browsing, server, session_id, folder)
+            await take_admin(browsing, server, door, folder)
         print(*browsing.complaints, sep="\n")  # noqa: T201
 
 

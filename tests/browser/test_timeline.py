@@ -161,6 +161,7 @@ async def test_its_rows_are_bounded(browsing: Browsing, server: Server) -> None:
         await write_all(server, "owner0", session_id, [f"Live {each}" for each in range(520)])
         await expect(admin.page.locator(admin.text(521))).to_have_text("Live 519")
         await expect(admin.rows).to_have_count(500)
+        await expect(admin.rows.last).to_be_in_viewport()
         await admin.page.get_by_role("button", name="Pause").click()
         await write_all(server, "owner0", session_id, [f"Held {each}" for each in range(510)])
         await expect(admin.state).to_have_text("Paused, 510 new")
@@ -169,6 +170,17 @@ async def test_its_rows_are_bounded(browsing: Browsing, server: Server) -> None:
         await expect(admin.rows).to_have_count(500)
         await expect(admin.rows.first).to_have_id("seq-532")
         await expect(admin.rows.last).to_have_id("seq-1031")
+        ranges = admin.page.locator(".session-pages span")
+        await expect(ranges).to_have_text(["#532 to #1031 of 1031 events"] * 2)
+
+
+async def test_it_tells_who_is_here(browsing: Browsing, server: Server) -> None:
+    """It names those who watch the session, the reader among them."""
+    async with talk(server) as (client, session_id):
+        await client.watch(session_id)
+        admin = await timeline(browsing, server, session_id)
+        await admin.follow()
+        await expect(admin.page.locator("#live-here")).to_have_text("Here now: admin, owner0")
 
 
 async def test_it_says_how_the_connection_is(browsing: Browsing, server: Server) -> None:

@@ -23,6 +23,8 @@ class Live {
   /** Nothing more comes. */
   #isOver = false;
   #isPaused = false;
+  /** How far the session has come, of whatever kind. */
+  #head = 0;
   /** Held back while it is paused: how many, and the latest of them. */
   #held = 0;
   /** @type {SessionEvent[]} */ #waiting = [];
@@ -35,10 +37,11 @@ class Live {
   #press() {
     if (this.#client === null) return this.#follow();
     this.#isPaused = !this.#isPaused;
-    if (!this.#isPaused) {
+    if (!this.#isPaused && this.#held) {
       this.#held = 0;
       this.#show(this.#waiting.splice(0));
     }
+    if (!this.#isPaused) this.#toEnd();
     if (this.#isOver) this.#button.hidden = true;
     else this.#tell();
   }
@@ -52,6 +55,7 @@ class Live {
       if (params.session_id === sessionId) this.#here.textContent = `Here now: ${who(params)}`;
     });
     this.#rows.setAttribute("aria-live", "polite");
+    this.#toEnd();
     this.#tell();
     void this.#read(this.#client, sessionId, Number(after));
   }
@@ -72,6 +76,7 @@ class Live {
 
   /** @param {SessionEvent} event */
   #take(event) {
+    this.#head = event.seq;
     const { kind } = this.#bar.dataset;
     if (kind && event.kind !== kind) return;
     if (!this.#isPaused) return this.#show([event]);
@@ -110,10 +115,22 @@ class Live {
 
   /** @param {SessionEvent[]} events */
   #show(events) {
-    const wasAtEnd = isOnScreen(this.#rows.lastElementChild ?? this.#rows);
+    const wasAtEnd = this.#isAtEnd;
     this.#rows.append(...events.map((event) => this.#row(event)));
     while (this.#rows.children.length > MOST) this.#rows.firstElementChild?.remove();
-    if (wasAtEnd) this.#bar.scrollIntoView({ block: "nearest" });
+    for (const range of document.querySelectorAll(".session-pages span"))
+      range.textContent = `#${seqOf(this.#rows.firstElementChild)} to #${seqOf(this.#rows.lastElementChild)} of ${this.#head} events`;
+    if (wasAtEnd) this.#toEnd();
+  }
+
+  /** Whether the last row can be seen: above the bar, which is never below the screen. */
+  get #isAtEnd() {
+    const { top } = (this.#rows.lastElementChild ?? this.#rows).getBoundingClientRect();
+    return top >= 0 && top < this.#bar.getBoundingClientRect().top;
+  }
+
+  #toEnd() {
+    this.#rows.lastElementChild?.scrollIntoView({ block: "nearest" });
   }
 
   /**
@@ -185,7 +202,7 @@ const isEmpty = (value) =>
 /** @param {string} name */
 const spaced = (name) => name.replaceAll("_", " ");
 
-/** @param {Element} element */
-const isOnScreen = (element) => element.getBoundingClientRect().top < innerHeight;
+/** @param {Element | null} row */
+const seqOf = (row) => row?.id.replace("seq-", "") ?? "";
 
 if (document.getElementById("live")) new Live();
