@@ -4,7 +4,7 @@ import io
 import json
 import logging
 import logging.config
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,11 +16,17 @@ from project.logs import LostRedis, logging_config
 HOSTILE = "a\nb\x1b[31mred\x9bred\u202eback\u2028line\rover\x00"
 
 
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Loggers that exist already keep to the processors with which they were first used."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
 def lines(log: Callable[[logging.Logger], None], *, readable: bool) -> list[str]:
     """What a logger that is set up as the process's prints."""
-    before = structlog.get_config()
     config = logging_config(level="INFO", readable=readable)
-    structlog.configure(**before)
     formatter = config["formatters"]["structured"]
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
