@@ -35,9 +35,6 @@ LIBRARY_DECIDES: dict[tuple[str, str], Instead] = {
     ),
 }
 
-#: What waits for a feature.
-LATER: dict[tuple[str, str], str] = {}
-
 
 def _params() -> list[Any]:
     params = []
@@ -45,11 +42,8 @@ def _params() -> list[Any]:
         for server in BOTH[:1] if case.where == "command" else BOTH:
             kind = server.partition("_")[0]
             instead = LIBRARY_DECIDES.get((kind, case.name))
-            # Strict: when the feature is there, the list is wrong.
-            reason = LATER.get((kind, case.name))
-            marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
             chosen = case._replace(expect=instead.expect) if instead else case
-            params.append(pytest.param(server, chosen, id=f"{case.name}-{kind}", marks=marks))
+            params.append(pytest.param(server, chosen, id=f"{case.name}-{kind}"))
     return params
 
 
@@ -101,4 +95,4 @@ async def test_a_wrong_expectation_is_found_out(
 def test_the_lists_name_cases_of_the_catalogue() -> None:
     """No exception is made for a case that there is not."""
     names = {case.name for case in catalogue.load()}
-    assert {name for _, name in (*LIBRARY_DECIDES, *LATER)} <= names
+    assert {name for _, name in LIBRARY_DECIDES} <= names

@@ -117,9 +117,7 @@ def test_the_command_prints_the_contract() -> None:
     assert "export interface Methods" in call("schema", "--format", "types").out
 
 
-def test_the_command_checks_and_writes(
-    tmp_path: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_checks_and_writes(tmp_path: Any, settings: Any) -> None:
     """`--check` names the files that are stale, `--write` makes them anew."""
     settings.BASE_DIR = tmp_path
     for path in COMMITTED.values():
