@@ -16,7 +16,7 @@ from flows.session import Status
 from sessions_app import models
 from sessions_app.adapters.archive import StoredArchive
 from sessions_app.adapters.log import DjangoSessions
-from tests.contracts.test_sessions import begin, log, session_id, write
+from tests.contracts.sessions.stage import begin, log, session_id, write
 from tests.fakes import FakeArchive, FakeSessions, FixedClock
 
 
