@@ -1,13 +1,13 @@
 """The log on each database, with what a test wants to know of it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
 from sessions_app.models import User
 from tests.fakes import USERS, FixedClock
-from tests.sessions_app.adapters.nodes import Node
+from tests.sessions_app.adapters.nodes import Node, Nodes
 
 DATABASES = [
     pytest.param(
@@ -58,7 +58,7 @@ def clock() -> FixedClock:
 
 
 @pytest_asyncio.fixture
-async def node_of(clock: FixedClock) -> AsyncIterator[Callable[..., Node]]:
+async def node_of(clock: FixedClock) -> AsyncIterator[Nodes]:
     """Makes nodes on a database; they are closed after the test."""
     nodes: list[Node] = []
 
@@ -72,12 +72,12 @@ async def node_of(clock: FixedClock) -> AsyncIterator[Callable[..., Node]]:
 
 
 @pytest_asyncio.fixture
-async def lane(database: str, node_of: Callable[..., Node]) -> Node:
+async def lane(database: str, node_of: Nodes) -> Node:
     """A node with one lane, on any database."""
     return node_of(database, lanes=1)
 
 
 @pytest_asyncio.fixture
-async def node(database: str, node_of: Callable[..., Node]) -> Node:
+async def node(database: str, node_of: Nodes) -> Node:
     """One node."""
     return node_of(database)

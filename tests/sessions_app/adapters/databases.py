@@ -38,6 +38,17 @@ def kill(alias: str, pid: int) -> None:
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
 
+def is_waiting(alias: str) -> bool:
+    """Whether somebody waits for a lock in this database."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock')"
+        )
+        found: bool = cursor.fetchone()[0]
+        return found
+
+
 class Proxy:
     """A TCP proxy to a database server, which can be stopped and started again."""
 

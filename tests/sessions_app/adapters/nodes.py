@@ -1,16 +1,18 @@
 """A node: one process's log of sessions, its lane held up and let go as a test wants."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import Event as Flag
-from typing import Any
+from typing import Any, NoReturn, TypeAlias
 from uuid import UUID, uuid4
 
 import msgspec
+from django.db.models import Model
 from msgspec.structs import replace
 
 from flows.actor import Actor
 from flows.atoms.sessions import Committed, Created, Decide
+from flows.errors import Forbidden
 from flows.events import Body, Event, MessageSent, ParticipantAdded, Role, SessionCreated
 from flows.input import Mutation, SessionMutation
 from flows.session import Session
@@ -30,6 +32,16 @@ class Write(SessionMutation, frozen=True, kw_only=True, omit_defaults=True):
     """Writes in a session."""
 
     note: str = ""
+
+
+def refuse(session: Session) -> NoReturn:
+    """A rule that nobody fulfils."""
+    raise Forbidden("Not you")
+
+
+def never(session: Session) -> NoReturn:
+    """A rule that must not be asked."""
+    raise AssertionError("this is not asked")
 
 
 class Gate:
@@ -109,6 +121,17 @@ class Node:
         await held
         return await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def stored(self, model: type[Model], **values: object) -> int:
+        """How many rows there are with these values."""
+        rows = model._default_manager.using(self.alias).filter(**values)
+        return await self.log.run(rows.count)
+
+    async def cursors(self, id: UUID) -> dict[str, int]:
+        """How far everybody in a session has read."""
+        session = await self.log.find(id)
+        assert session is not None
+        return {each.user: each.seen for each in session.participants.values()}
+
     async def events(self, id: UUID) -> list[Event]:
         """The whole log of a session."""
         events = await self.log.read(id, after=0, limit=100_000)
@@ -121,3 +144,7 @@ class Node:
         assert list(range(1, len(events) + 1)) == [each.seq for each in events]
         assert fold(events) == session
         return session
+
+
+#: Makes nodes on a database, by its alias and the options of a log.
+Nodes: TypeAlias = Callable[..., Node]

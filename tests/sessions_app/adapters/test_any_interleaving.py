@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Callable
 from uuid import UUID, uuid4
 
 from hypothesis import HealthCheck, given, settings
@@ -20,9 +19,7 @@ from flows.events import (
     SessionResumed,
 )
 from flows.session import Session, Status
-from tests.sessions_app.adapters.nodes import Node, Write
-
-Nodes = Callable[..., Node]
+from tests.sessions_app.adapters.nodes import Nodes, Write
 
 
 class Command(Struct, frozen=True):

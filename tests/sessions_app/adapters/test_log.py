@@ -29,9 +29,7 @@ from sessions_app.adapters import queries
 from sessions_app.tracing import trace
 from tests.fakes import fold
 from tests.sessions_app.adapters.databases import Proxy, settings_of
-from tests.sessions_app.adapters.nodes import ANN, BOB, DAN, Node
-
-Nodes = Callable[..., Node]
+from tests.sessions_app.adapters.nodes import ANN, BOB, DAN, Node, Nodes
 
 
 def is_the_port(node: Node) -> Sessions:
