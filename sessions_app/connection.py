@@ -82,6 +82,8 @@ class Connection:
         self.watches = Watches(self.id, identity.user, hub, self.outbox)
         #: Frames that came in.
         self.received = 0
+        #: The log's epoch, as `welcome` told it.
+        self.epoch = ""
         self.ping_at = 0.0
         self.warned = False
         self._clock = clock

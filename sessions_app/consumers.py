@@ -105,7 +105,8 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
             clock=clock,
             rights=partial(self.door.log.run, rights_of_id, identity.user_id),
         )
-        connection.outbox.put(await self._welcome(connection, granted))
+        connection.epoch = await self._epoch()
+        connection.outbox.put(self._welcome(connection, granted))
         connection.open(send)
         self.door.keeper.add(connection)
         counts.open(connection)
@@ -131,15 +132,19 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
                 delivered=connection.delivered,
             )
 
-    async def _welcome(self, connection: Connection, granted: Limits) -> str:
+    async def _epoch(self) -> str:
         try:
-            epoch = await self.door.log.epoch()
+            epoch: str = await self.door.log.epoch()
         except Unavailable:
-            epoch = ""
+            # Nobody knows it: the keeper has this socket come again when it does.
+            return ""
+        return epoch
+
+    def _welcome(self, connection: Connection, granted: Limits) -> str:
         params = {
             "connection": connection.id,
             "user": connection.user.name,
-            "epoch": epoch,
+            "epoch": connection.epoch,
             "node": self.door.hub.node,
             "server": __version__,
             "limits": granted,

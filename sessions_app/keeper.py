@@ -1,7 +1,8 @@
 """The keeper: one per process. Once a second it looks after every open connection.
 
-Whether the peer reads and answers, whether there is anything to say to it, and whether it may still
-be here. Nothing is timed per connection: a timer for each costs more than a look at all.
+Whether the peer reads and answers, whether there is anything to say to it, whether it may still
+be here, and whether the log is still the one it was told of. Nothing is timed per connection: a
+timer for each costs more than a look at all.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ import structlog
 
 from flows.errors import Unavailable
 from sessions_app.auth import Identity
-from sessions_app.close_codes import DRAINING, INTERNAL, Close
+from sessions_app.close_codes import DRAINING, INTERNAL, RECONNECT, Close
 from sessions_app.counts import Distribution
 from sessions_app.credentials import Judgement
 
@@ -44,8 +45,9 @@ BATCH_PAUSE = 0.05
 class Kept(Protocol):
     """A connection, as far as the keeper is concerned."""
 
-    #: As `welcome` told it.
+    #: As `welcome` told them.
     id: str
+    epoch: str
     identity: Identity
     #: When it was opened and when its client last sent something, on the loop's clock.
     opened_at: float
@@ -101,6 +103,7 @@ class Keeper:
     def __init__(
         self,
         ask: Callable[[Collection[Identity], Collection[Identity]], Awaitable[Judgement]],
+        epoch: Callable[[], Awaitable[str]],
         *,
         ping_seconds: float,
     ) -> None:
@@ -116,6 +119,7 @@ class Keeper:
         self._empty = asyncio.Event()
         self._empty.set()
         self._ask = ask
+        self._epoch = epoch
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -152,6 +156,7 @@ class Keeper:
                 # One connection that cannot be looked at must not keep the others from it.
                 logger.exception("look_failed")
                 connection.close_with(INTERNAL)
+        await self._compare_epochs()
         await self._judge()
 
     def _look_at(self, connection: Kept, now: float) -> None:
@@ -185,6 +190,18 @@ class Keeper:
     async def _until_empty(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._empty.wait(), seconds)
+
+    async def _compare_epochs(self) -> None:
+        if not self.connections:
+            return
+        try:
+            epoch = await self._epoch()
+        except Unavailable:
+            return  # the next look asks again
+        # All of them each time, not once when it changes: one may have been told just before.
+        for connection in tuple(self.connections):
+            if connection.epoch != epoch:
+                connection.close_with(RECONNECT)
 
     async def _judge(self) -> None:
         identities = {each.identity for each in self.connections}

@@ -103,6 +103,10 @@ class Cursor:
         """Send nothing more of the session but that this is so."""
         params = {"session_id": self.feed.session_id, "reason": reason}
         self.watches.outbox.put(notification("unwatched", params))
+        self.forget()
+
+    def forget(self) -> None:
+        """Send nothing more of the session, without a word."""
         self.watches.drop(self.feed.session_id)
 
 

@@ -63,6 +63,10 @@ class Reader(Protocol):
         """Send nothing more of the session but that this is so."""
         ...
 
+    def forget(self) -> None:
+        """Send nothing more of the session, without a word."""
+        ...
+
 
 class Feed:
     """What this process knows of a session that somebody here watches.
@@ -104,6 +108,13 @@ class Feed:
             self.position = head
             self.offer(())
         self.known_head = max(self.known_head, head)
+
+    def begin_anew(self) -> None:
+        """Nothing that is known of the session counts any more, until its head is read again."""
+        self.position = None
+        self.known_head = 0
+        self.tail.clear()
+        self._stash.clear()
 
     def offer(self, events: Iterable[Event]) -> None:
         """Take events in any order, doubled or not, and push those that are next."""

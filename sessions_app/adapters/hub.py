@@ -333,6 +333,17 @@ class Hub:
         for reader in tuple(feed.readers):
             reader.stop("deleted")
 
+    def begin_anew(self) -> None:
+        """The log has another epoch: what is known of it counts no more, and no position does.
+
+        Nobody is sent anything of a session until they watch it again.
+        """
+        for feed in tuple(self.feeds.values()):
+            for reader in tuple(feed.readers):
+                reader.forget()
+            # A request under way may hold it still.
+            feed.begin_anew()
+
     # -- who is here ----------------------------------------------------------------------------
 
     def look_around(self) -> None:

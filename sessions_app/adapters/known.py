@@ -18,18 +18,24 @@ class Known:
         self._most = most
         self._sessions: OrderedDict[UUID, Stored] = OrderedDict()
 
+    def forget(self) -> None:
+        """Nothing that is remembered counts any more: the log was replaced. From any thread."""
+        self._sessions = OrderedDict()
+
     def get(self, session_id: UUID, seq: int) -> Stored | None:
         """The session as of `seq`, if that is what is known of it."""
-        stored = self._sessions.get(session_id)
+        sessions = self._sessions
+        stored = sessions.get(session_id)
         if stored is None or stored.session.seq != seq:
             return None
-        self._sessions.move_to_end(session_id)
+        sessions.move_to_end(session_id)
         return stored
 
     def update(self, sessions: Iterable[Stored]) -> None:
         """Remember these, forget those that were not used for longest."""
+        remembered = self._sessions
         for stored in sessions:
-            self._sessions[stored.session.session_id] = stored
-            self._sessions.move_to_end(stored.session.session_id)
-        while len(self._sessions) > self._most:
-            self._sessions.popitem(last=False)
+            remembered[stored.session.session_id] = stored
+            remembered.move_to_end(stored.session.session_id)
+        while len(remembered) > self._most:
+            remembered.popitem(last=False)

@@ -1,11 +1,13 @@
 """The log of sessions in the database: what the port `sessions` is bound to."""
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import ParamSpec, TypeVar
 from uuid import UUID
 
+import structlog
 from django.db import connections
 
 from flows.actor import Actor
@@ -32,6 +34,8 @@ from sessions_app.adapters.lanes import Lane
 from sessions_app.adapters.threads import Threads
 from sessions_app.adapters.writes import Commit, Creation, Cursor
 
+logger = structlog.get_logger(__name__)
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -46,7 +50,7 @@ READERS = 4
 EPOCH_KEEPS = timedelta(seconds=1)
 
 
-def ignore(events: Sequence[Event]) -> None:
+def ignore(*_: object) -> None:
     """Tell nobody."""
 
 
@@ -55,7 +59,8 @@ class DjangoSessions:
 
     It belongs to the event loop that writes first. `on_commit` is called there, once per
     transaction, with the events it has committed, each with its author's key; those whose writes
-    they are have gone on before. It holds one connection per lane and per reader.
+    they are have gone on before. `on_new_epoch` is called when the log is found to have another
+    epoch than the last time. It holds one connection per lane and per reader.
 
     At most `waiting` writes wait in each lane, and as many reads; then there is Unavailable.
     """
@@ -71,21 +76,25 @@ class DjangoSessions:
         waiting: int = 10_000,
     ) -> None:
         self.on_commit = on_commit
+        self.on_new_epoch: Callable[[], None] = ignore
         self._using = using
         self._clock = clock
         self._epoch: tuple[str, datetime] | None = None
+        # Reads that overtook each other would bring the old epoch back.
+        self._reading_epoch = asyncio.Lock()
         if lanes is None:
             lanes = SQLITE_LANES if connections[using].vendor == "sqlite" else POSTGRES_LANES
+        self._known = [Known() for _ in range(lanes)]
         #: What writes; their numbers are for whoever measures.
         self.lanes = [
             Lane(
                 f"lane-{index}",
                 using=using,
-                transact=partial(transact, using=using, clock=clock, known=Known()),
+                transact=partial(transact, using=using, clock=clock, known=known),
                 announce=lambda events: self.on_commit(events),
                 waiting=waiting,
             )
-            for index in range(lanes)
+            for index, known in enumerate(self._known)
         ]
         self._readers = Threads("reader", using=using, count=readers, waiting=waiting)
 
@@ -177,14 +186,33 @@ class DjangoSessions:
         return await self._read(queries.roles, pairs)
 
     async def epoch(self) -> str:
-        now = self._clock()
+        if (name := self._fresh_epoch()) is not None:
+            return name
+        async with self._reading_epoch:
+            return self._fresh_epoch() or await self._read_epoch()
+
+    async def current_epoch(self) -> str:
+        """The epoch as it is in the database now. Raises Unavailable."""
+        async with self._reading_epoch:
+            return await self._read_epoch()
+
+    def _fresh_epoch(self) -> str | None:
         if self._epoch is not None:
             name, since = self._epoch
             # Another process may have changed it; a clock may have been set back.
-            if timedelta(0) <= now - since < EPOCH_KEEPS:
+            if timedelta(0) <= self._clock() - since < EPOCH_KEEPS:
                 return name
-        name = await self._read(queries.epoch)
-        self._epoch = name, now
+        return None
+
+    async def _read_epoch(self) -> str:
+        now = self._clock()
+        name: str = await self._read(queries.epoch)
+        before, self._epoch = self._epoch, (name, now)
+        if before is not None and before[0] != name:
+            logger.warning("log_has_another_epoch", before=before[0], now=name)
+            for known in self._known:
+                known.forget()
+            self.on_new_epoch()
         return name
 
     async def run(self, unit: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

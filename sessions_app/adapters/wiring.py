@@ -39,7 +39,7 @@ class Door:
     def __init__(self, log: DjangoSessions, hub: Hub) -> None:
         self.log = log
         self.hub = hub
-        self.keeper = Keeper(self._ask, ping_seconds=settings.PING_SECONDS)
+        self.keeper = Keeper(self._ask, log.current_epoch, ping_seconds=settings.PING_SECONDS)
         self._buckets: WeakValueDictionary[tuple[str, str], TokenBucket] = WeakValueDictionary()
         self._recent: OrderedDict[tuple[str, str], TokenBucket] = OrderedDict()
 
@@ -80,6 +80,7 @@ async def door(*, clock: Clock = need(clock)) -> AsyncIterator[Door]:
         observers_are_shown=settings.OBSERVERS_ARE_SHOWN,
     )
     log.on_commit = hub.committed
+    log.on_new_epoch = hub.begin_anew
     hub.start()
     door = Door(log, hub)
     door.keeper.start()

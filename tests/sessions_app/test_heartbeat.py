@@ -49,6 +49,7 @@ class Socket:
 
     def __init__(self, id_: str, user: User, *, now: float = 0.0) -> None:
         self.id = id_
+        self.epoch = "e1"
         self.identity = Identity(user.username, user.pk)
         self.opened_at = self.heard_at = self.ping_at = now
         self.warned = False
@@ -74,7 +75,10 @@ class Process:
         async def hold(identities: object, observers: object) -> Judgement:
             return Judgement({}, {})
 
-        self.keeper = Keeper(hold, ping_seconds=25)
+        async def epoch() -> str:
+            return "e1"
+
+        self.keeper = Keeper(hold, epoch, ping_seconds=25)
         self.ended = asyncio.Event()
         self.clock = FixedClock()
         self.heart = Heartbeat(

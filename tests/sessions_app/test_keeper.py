@@ -237,6 +237,27 @@ async def test_who_watches_nothing_and_says_nothing_is_idle(
         assert await bob.call("ping") == {}
 
 
+async def test_a_socket_that_was_told_another_epoch_is_closed(
+    application: Application, tokens: dict[str, str]
+) -> None:
+    """Whose welcome named another epoch than the log has is to come again, with 4002: also one
+    that was told the old one a moment after this process has noticed the new one.
+    """
+    async with (
+        Client(application, token=tokens["ann"]) as ann,
+        Client(application, token=tokens["bob"]) as bob,
+    ):
+        (late,) = (
+            each
+            for each in (await keeper_of(application)).connections
+            if each.id == bob.welcome["connection"]
+        )
+        late.epoch = "e0"
+        await look(application)
+        assert await bob.closed() == 4002
+        assert await ann.call("ping") == {}
+
+
 async def test_a_process_that_ends_sends_everybody_elsewhere(
     application: Application, tokens: dict[str, str]
 ) -> None:
@@ -283,6 +304,7 @@ class Busy:
 
     def __init__(self, begun: list[Close], together: int, over: asyncio.Event) -> None:
         self.id = "c1"
+        self.epoch = "e1"
         self.identity = Identity("ann", 1)
         self.opened_at = self.heard_at = self.ping_at = 0.0
         self.watching = self.observing = self.lag = 0
@@ -310,7 +332,10 @@ async def test_what_hangs_in_one_batch_does_not_hold_up_the_next() -> None:
     async def ask(identities: object, observers: object) -> Judgement:
         return Judgement({}, {})
 
-    keeper = Keeper(ask, ping_seconds=25)
+    async def epoch() -> str:
+        return "e1"
+
+    keeper = Keeper(ask, epoch, ping_seconds=25)
     begun: list[Close] = []
     over = asyncio.Event()
     busy = [Busy(begun, BATCH + 1, over) for _ in range(BATCH + 1)]

@@ -41,6 +41,9 @@ class Listener:
     def stop(self, reason: str) -> None:
         self.stopped = reason
 
+    def forget(self) -> None:
+        raise AssertionError("a feed makes nobody forget")
+
 
 def feed_at(head: int, *readers: Listener) -> Feed:
     feed = Feed(ID)

@@ -123,6 +123,7 @@ class Listener:
         self.got: list[int] = []
         self.notes: list[str] = []
         self.stopped = False
+        self.forgotten = False
         self.news = asyncio.Event()
 
     def push(self, entry: Entry) -> None:
@@ -138,6 +139,9 @@ class Listener:
         assert reason == "deleted", "nobody is removed here"
         self.stopped = True
         self.news.set()
+
+    def forget(self) -> None:
+        self.forgotten = True
 
     async def has(self, *seqs: int) -> bool:
         while self.got != list(seqs):
@@ -312,6 +316,28 @@ async def test_a_feed_stays_while_somebody_may_still_follow() -> None:
         hub.follow(ID, listener, head=0)
         hub.release([ID])
         assert listener.got == [1]
+
+
+async def test_of_another_epochs_log_nothing_is_known() -> None:
+    """When the log is another one, who watched is told nothing more, and who comes now is given
+    nothing of the old one, though a request under way has kept its feed.
+    """
+    log = Log()
+    async with running(log) as hub:
+        before = await watch(hub, log)
+        hub.committed(log.append(3))
+        await hub.register([ID])
+        log.events.clear()
+        hub.begin_anew()
+        assert before.forgotten
+        hub.leave(ID, before)
+
+        after = await watch(hub, log)
+        hub.release([ID])
+        feed = hub.feeds[ID]
+        assert (feed.position, feed.known_head, feed.after(0)) == (0, 0, None)
+        hub.committed(log.append(1))
+        assert (before.got, after.got) == ([1, 2, 3], [1])
 
 
 async def test_what_is_waiting_is_rung_before_the_end() -> None:

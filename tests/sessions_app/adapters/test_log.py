@@ -392,6 +392,46 @@ async def test_epoch_changes(node: Node) -> None:
     assert await node.log.epoch() == "a third"
 
 
+async def test_a_new_epoch_is_told(node: Node) -> None:
+    """Who follows the log is told of another epoch, once, and not of the first one that is read."""
+    told: list[str] = []
+    node.log.on_new_epoch = lambda: told.append("new")
+    before = await node.log.current_epoch()
+    assert await node.log.current_epoch() == before
+    assert told == []
+    await node.log.run(partial(models.Log.objects.using(node.alias).update, epoch="another"))
+    assert await node.log.epoch() == before, "it was read less than a second ago"
+    found = await asyncio.gather(*(node.log.current_epoch() for _ in range(3)))
+    assert set(found) == {"another"}
+    assert await node.log.epoch() == "another"
+    assert told == ["new"]
+
+
+async def test_what_was_known_of_another_epochs_log(node: Node) -> None:
+    """A session of the same length in a log with another epoch is read again before a write."""
+    id = await node.begin(key="k")
+    await node.say(id, "x", key="w")
+    await node.log.current_epoch()
+
+    def restore() -> None:
+        """As from a backup: as many events, and others."""
+        alias = node.alias
+        sessions = models.Session.objects.using(alias).filter(pk=id)
+        sessions.update(title="As it was")
+        models.Log.objects.using(alias).update(epoch="another")
+
+    await node.log.run(restore)
+    await node.log.current_epoch()
+    titles: list[str | None] = []
+
+    def decide(session: Session) -> list[Body]:
+        titles.append(session.title)
+        return [MessageSent("y")]
+
+    await node.decide(id, decide)
+    assert titles == ["As it was"]
+
+
 # -- trouble -------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """`manage.py rotate_epoch`, and what clients then are told."""
 
+import asyncio
 import io
 import re
 import sys
@@ -9,7 +10,9 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.core.management.base import CommandError
 
-from sessions_app.models import Log
+from project.application import Application
+from sessions_app.adapters.wiring import door
+from sessions_app.models import Event, Log, Receipt, Session
 from tests.sessions_app.commands.running import call, stored
 from tests.sessions_app.sockets import Client, people, serving
 
@@ -130,6 +133,60 @@ async def test_positions_of_the_old_epoch() -> None:
         await other.call("send_message", session_id=session_id, text="Dry.", key="m-3")
         frame = await ann.frame()
         assert (frame["method"], frame["params"]["seq"]) == ("event", 4)
+
+
+async def look(application: Application) -> None:
+    """One look of this process at its connections."""
+    keeper = (await application.flows.resolve(door)).keeper
+    await keeper.look(asyncio.get_running_loop().time())
+
+
+def restore() -> None:
+    """The one session as it was in a backup: with its first event only."""
+    Event.objects.filter(seq__gt=1).delete()
+    Receipt.objects.filter(seq__gt=1).delete()
+    Session.objects.update(last_seq=1)
+
+
+async def test_live_sockets_of_all_nodes() -> None:
+    """Sockets that are open when the epoch changes are closed with 4002 on every node. Who comes
+    again is refused the old position, and is given nothing of what the process knew of the old log.
+    """
+    tokens = await sync_to_async(people)("ann")
+    async with (
+        serving() as one,
+        serving() as two,
+        Client(one, token=tokens["ann"]) as here,
+        Client(two, token=tokens["ann"]) as there,
+    ):
+        session_id = (await here.call("create_session", key="c"))["session_id"]
+        assert (await watch(there, session_id, 1))["refused"] == []
+        await events_until_live(there)
+        for text in ("It leaks.", "Much."):
+            await here.call("send_message", session_id=session_id, text=text, key=text)
+        await sync_to_async(restore)()
+        old, new = await sync_to_async(rotate)()
+        assert here.welcome["epoch"] == there.welcome["epoch"] == old
+        await look(one)
+        await look(two)
+        assert [await here.closed(), await there.closed()] == [4002, 4002]
+
+        async with Client(one, token=tokens["ann"]) as again:
+            assert again.welcome["epoch"] == new
+            await look(one)
+            (refused,) = (await watch(again, session_id, 3, old))["refused"]
+            assert refused["code"] == "unrecoverable_position"
+            snapshot = await again.call("get_session", session_id=session_id)
+            result = await watch(again, session_id, snapshot["seq"], snapshot["epoch"])
+            assert result == {
+                "watching": [{"session_id": session_id, "head": 1}],
+                "refused": [],
+            }
+            assert await events_until_live(again) == []
+            await again.call("send_message", session_id=session_id, text="Dry.", key="m")
+            frame = await again.frame()
+            assert (frame["method"], frame["params"]["seq"]) == ("event", 2)
+            assert frame["params"]["data"] == {"text": "Dry."}
 
 
 async def test_positions_beyond_the_head() -> None:
