@@ -19,11 +19,14 @@ from flows.session import Participant, Session, apply
 from sessions_app import models
 from sessions_app.adapters.acts import keep_acts
 from sessions_app.adapters.known import Known
-from sessions_app.adapters.rows import Moment, Stored, load_sessions, moment
+from sessions_app.adapters.rows import Moment, Stored, caught_up, load_sessions, moment
 from sessions_app.adapters.seats import Seats
 from sessions_app.adapters.statements import Keyed, NewEvent, Progress, Receipt, statements
 
 T = TypeVar("T")
+
+#: Events of another node with which a session that is known is caught up; with more, it is loaded.
+MOST_MISSED = 200
 
 
 class Write(ABC, Generic[T]):
@@ -111,12 +114,28 @@ class Batch:
         self._load_cursors([(w.session_id, w.reader) for w in writes if w.reader])
 
     def _load_sessions(self, heads: dict[UUID, int]) -> None:
+        behind: dict[UUID, Stored] = {}
         for session_id, seq in heads.items():
-            if stored := self._known.get(session_id, seq):
+            if (stored := self._known.get(session_id)) is None:
+                continue
+            if stored.session.seq == seq:
                 self.sessions[session_id] = stored
+            elif 0 < seq - stored.session.seq <= MOST_MISSED:
+                behind[session_id] = stored
+        if behind:
+            self._catch_up(behind, heads)
         if missing := heads.keys() - self.sessions.keys():
             self.sessions |= load_sessions(missing, using=self._using)
         self._before = {key: stored.session for key, stored in self.sessions.items()}
+
+    def _catch_up(self, behind: dict[UUID, Stored], heads: dict[UUID, int]) -> None:
+        # Another node has written to them: a few rows of the log cost less than whole sessions.
+        log = self._statements.events_from(
+            {session_id: stored.session.seq for session_id, stored in behind.items()}
+        )
+        for session_id, stored in behind.items():
+            if now := caught_up(stored, log.get(session_id, ()), head=heads[session_id]):
+                self.sessions[session_id] = now
 
     def _load_users(self, names: Collection[str]) -> None:
         if missing := set(names) - self._users.keys():

@@ -10,8 +10,9 @@ from sessions_app.adapters.rows import Stored
 class Known:
     """Sessions as a lane left them, so that it need not load them again; the last used ones.
 
-    One whose `last_seq` is still the same is still the same: it is the fold of its events. Only
-    cursors move without events: on another node `seen` may be further than here.
+    One whose `last_seq` is still the same is still the same, and one that another node has written
+    to is that with its events: a session is the fold of its log. Only cursors move without events:
+    on another node `seen` may be further than here.
     """
 
     def __init__(self, most: int = 1024) -> None:
@@ -22,14 +23,9 @@ class Known:
         """Nothing that is remembered counts any more: the log was replaced. From any thread."""
         self._sessions = OrderedDict()
 
-    def get(self, session_id: UUID, seq: int) -> Stored | None:
-        """The session as of `seq`, if that is what is known of it."""
-        sessions = self._sessions
-        stored = sessions.get(session_id)
-        if stored is None or stored.session.seq != seq:
-            return None
-        sessions.move_to_end(session_id)
-        return stored
+    def get(self, session_id: UUID) -> Stored | None:
+        """The session as it was left, which may be long ago."""
+        return self._sessions.get(session_id)
 
     def update(self, sessions: Iterable[Stored]) -> None:
         """Remember these, forget those that were not used for longest."""

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
+import msgspec
 from django.db.models import FilteredRelation, Q
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from flows.events import Event, Role, timestamp
+from flows.events import BODIES, Body, Event, Role, timestamp
 from flows.input import Metadata
-from flows.session import Participant, Session, Status
+from flows.session import Participant, Session, Status, apply
 from sessions_app import models
 
 
@@ -117,6 +118,45 @@ def event(row: EventRow, *, of: str | None = None) -> Event:
         key=shown,
         data=data,
     )
+
+
+#: What a session's state is made of, as the database itself has it: seq, kind, author, data, time.
+LogRow: TypeAlias = tuple[int, str, str, str, datetime | str]
+
+
+def caught_up(stored: Stored, log: Sequence[LogRow], *, head: int) -> Stored | None:
+    """`stored` with what `log`, which begins with its last event, says has happened up to `head`.
+
+    None where the log does not say: it must be loaded.
+    """
+    if not log or log[0][0] != stored.session.seq or _moment_of(log[0][4]) != stored.last:
+        return None  # It was replaced: that is not the event which was the last.
+    session, last = stored.session, stored.last
+    try:
+        for seq, kind, actor, data, at in log[1:]:
+            last = _moment_of(at)
+            made = Event(
+                session_id=session.session_id,
+                seq=seq,
+                kind=kind,
+                actor=actor,
+                at=last.text,
+                data=None,
+            )
+            session = apply(session, made, _BODIES[kind].decode(data))
+    except (KeyError, ValueError):
+        return None  # A later version's, or with a hole: what is stored of the session stands.
+    return Stored(session, last) if session.seq == head else None
+
+
+_BODIES: dict[str, msgspec.json.Decoder[Body]] = {
+    kind: msgspec.json.Decoder(body) for kind, body in BODIES.items()
+}
+
+
+def _moment_of(at: datetime | str) -> Moment:
+    # What Django writes on SQLite is UTC.
+    return moment(datetime.fromisoformat(f"{at}+00:00") if isinstance(at, str) else at)
 
 
 #: What of an event is not its session's, as the database itself has it.

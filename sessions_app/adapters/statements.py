@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, cast
 from uuid import UUID
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -21,6 +21,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from sessions_app import models
+from sessions_app.adapters.rows import LogRow
 
 #: Who, and their key.
 Keyed: TypeAlias = tuple[str, str]
@@ -105,6 +106,20 @@ class Statements(ABC):
             (actor, key): Receipt(flow, bytes(fingerprint), as_uuid(session_id), seq)
             for actor, key, flow, fingerprint, session_id, seq in found
         }
+
+    def events_from(self, places: Mapping[UUID, int]) -> dict[UUID, list[LogRow]]:
+        """The log of each of these sessions from a seq on, in order."""
+        found = self._select(
+            "SELECT r.session_id, r.seq, r.kind, r.actor, r.data, r.at FROM ({rows}) AS v"
+            f" JOIN {EVENT} AS r ON r.session_id = v.column1 AND r.seq >= v.column2"
+            " ORDER BY r.session_id, r.seq",
+            "uuid bigint",
+            list(places.items()),
+        )
+        log: dict[UUID, list[LogRow]] = {}
+        for session_id, *row in found:
+            log.setdefault(as_uuid(session_id), []).append(cast("LogRow", tuple(row)))
+        return log
 
     def insert_events(self, events: Sequence[NewEvent]) -> None:
         """Append to the log."""

@@ -1,12 +1,24 @@
 """One session written on several nodes: one order, one result for a key, one state."""
 
 import asyncio
+from uuid import UUID
 
 import pytest
 
 from flows.atoms.sessions import Committed
-from flows.events import Body, ParticipantRemoved, SessionRenamed
+from flows.events import (
+    Body,
+    MessageSent,
+    ParticipantAdded,
+    ParticipantRemoved,
+    Role,
+    SessionEnded,
+    SessionRenamed,
+    SessionResumed,
+)
 from flows.session import Session
+from sessions_app import models
+from sessions_app.adapters.batch import MOST_MISSED
 from sessions_app.models import Event, Receipt
 from tests.sessions_app.adapters.databases import is_waiting
 from tests.sessions_app.adapters.nodes import ANN, BOB, Gate, Node, Nodes
@@ -104,6 +116,59 @@ async def test_what_another_node_wrote(database: str, node_of: Nodes) -> None:
     id = await node.begin()
     await other.say(id, "x")
     await other.write(id, ParticipantRemoved("bob"), SessionRenamed("Wall repair"))
+    session = await known_to(node, id)
+    assert session == await node.log.find(id)
+    assert (session.seq, list(session.participants)) == (5, ["ann"])
+
+
+async def test_all_that_another_node_may_write(database: str, node_of: Nodes) -> None:
+    """Events of every kind bring what a lane knows to what is stored."""
+    node, other = node_of(database), node_of(database)
+    id = await node.begin()
+    await other.write(
+        id,
+        SessionRenamed("Wall repair"),
+        ParticipantAdded("cid", Role.OBSERVER),
+        ParticipantAdded("bob", Role.OWNER),
+        ParticipantRemoved("ann"),
+        SessionEnded("done"),
+        by=BOB,
+    )
+    assert await known_to(node, id) == await node.require_sound(id)
+    await other.write(id, SessionResumed(), ParticipantAdded("ann", Role.MEMBER), by=BOB)
+    assert await known_to(node, id) == await node.require_sound(id)
+
+
+@pytest.mark.parametrize("missed", [MOST_MISSED, MOST_MISSED + 1])
+async def test_much_that_another_node_wrote(database: str, node_of: Nodes, missed: int) -> None:
+    """A lane that is far behind knows in the end what one that is a little behind does."""
+    node, other = node_of(database), node_of(database)
+    id = await node.begin()
+    await other.write(id, SessionRenamed("Wall repair"), *[MessageSent("x")] * (missed - 1))
+    session = await known_to(node, id)
+    assert session == await node.require_sound(id)
+    assert (session.seq, session.title) == (2 + missed, "Wall repair")
+
+
+async def test_a_log_that_was_replaced_under_a_lane(database: str, node_of: Nodes) -> None:
+    """What a lane knows of a log that is no more is not continued with what there is instead."""
+    node, other = node_of(database), node_of(database)
+    id = await node.begin(SessionRenamed("Wall repair"))
+
+    def put_back() -> None:
+        models.Event.objects.using(database).filter(session=id, seq=3).delete()
+        models.Session.objects.using(database).filter(pk=id).update(last_seq=2, title="Roof repair")
+
+    await node.log.run(put_back)
+    other.clock.advance(seconds=1)
+    await other.write(id, MessageSent("x"), MessageSent("y"))
+    session = await known_to(node, id)
+    assert session == await node.require_sound(id)
+    assert (session.seq, session.title) == (4, "Roof repair")
+
+
+async def known_to(node: Node, id: UUID) -> Session:
+    """What a node decides on."""
     told: list[Session] = []
 
     def decide(session: Session) -> list[Body]:
@@ -111,8 +176,7 @@ async def test_what_another_node_wrote(database: str, node_of: Nodes) -> None:
         return []
 
     await node.decide(id, decide)
-    assert told[-1] == await node.log.find(id)
-    assert (told[-1].seq, list(told[-1].participants)) == (5, ["ann"])
+    return told[-1]
 
 
 async def test_time_never_goes_back(lane: Node) -> None:
