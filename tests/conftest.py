@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 import pytest
 from django.db import connections
 
+from tests.backends.clearing import make_them_no_more
 from tests.services import (
     browser_problem,
     nginx_problem,
@@ -67,6 +68,12 @@ def mixes_threads_and_rollback(item: pytest.Item) -> bool:
     if marker is None:
         return "db" in fixtures
     return not (marker.kwargs.get("transaction") or (marker.args and marker.args[0]))
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> None:
+    """The databases with their content types and permissions, which no test deletes."""
+    make_them_no_more()
 
 
 @pytest.fixture(autouse=True)

@@ -23,11 +23,12 @@ _directory = Path(tempfile.gettempdir()) / f"flow-sessions-tests-{os.getpid()}"
 _directory.mkdir(exist_ok=True)
 STATIC_ROOT = _directory  # there is nothing collected in it
 DATABASES["default"] = database(f"sqlite:///{_directory / 'db.sqlite3'}")
+DATABASES["default"]["ENGINE"] = "tests.backends.sqlite3"
 DATABASES["default"]["TEST"] = {"NAME": str(_directory / "test.sqlite3")}
 
 if postgres_problem() is None:
     DATABASES["postgres"] = database(POSTGRES_URL)
-    DATABASES["postgres"]["ENGINE"] = "tests.postgres"
+    DATABASES["postgres"]["ENGINE"] = "tests.backends.postgres"
     DATABASES["postgres"]["TEST"] = {
         "NAME": f"test_flow_sessions_{os.getpid()}",
         # By default it would be made after `default`, also for tests that do not use that one.

@@ -5,9 +5,11 @@ from typing import Any
 
 from django.db.backends.postgresql import base, operations
 
+from tests.backends.clearing import KeepsWhatFollowsFromModels
 
-class DatabaseOperations(operations.DatabaseOperations):
-    """Those of Django, but for the one that tests call most."""
+
+class Deletes(operations.DatabaseOperations):
+    """Django's, but for the flush."""
 
     def sql_flush(
         self,
@@ -23,6 +25,10 @@ class DatabaseOperations(operations.DatabaseOperations):
             )
         # In any order: Django's foreign keys are checked when the transaction ends.
         return [f"DELETE FROM {self.quote_name(table)};" for table in tables]
+
+
+class DatabaseOperations(KeepsWhatFollowsFromModels, Deletes):
+    """The two together."""
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

@@ -1,0 +1,1 @@
+"""Django's databases, which tests empty fast: see `clearing`."""
