@@ -5,7 +5,6 @@ import sqlite3
 from contextlib import closing
 from math import ceil
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -82,7 +81,7 @@ async def test_the_key_may_be_a_header(tokens: dict[str, str]) -> None:
         ("signal", "{}", 404, "method_not_found", None),
         (
             "get_session",
-            f'{{"session_id":"{uuid4()}"}}',
+            '{"session_id":"01970000-0000-7000-8000-0000000000ff"}',
             404,
             "session_not_found",
             None,

@@ -94,7 +94,7 @@ def test_one_session() -> None:
 @pytest.mark.parametrize(
     ("word", "says"),
     [
-        (str(uuid4()), "There is no such session"),
+        ("01970000-0000-7000-8000-0000000000ff", "There is no such session"),
         ("x", "'x' is no id of a session"),
         ("\x1b", r"'\x1b' is no id of a session"),
     ],
