@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import Permission
 
-from sessions_app.models import Event, Participant, Session, User
+from sessions_app.models import Event, Participant, Receipt, Session, User
 
 #: The moment at which every row's time begins.
 BEGIN = datetime(2026, 11, 22, 19, 3, 11, 412_000, tzinfo=UTC)
@@ -71,3 +71,16 @@ def make_log(session: Session, number: int, text: str = "It leaks.") -> None:
     session.last_seq = number
     session.message_count = number - 1
     session.save()
+
+
+def make_receipt(session: Session, actor: str, key: str) -> Receipt:
+    """A key that somebody used to begin a session."""
+    return Receipt.objects.create(
+        actor=actor,
+        key=key,
+        flow="create_session",
+        fingerprint=bytes(range(32)),
+        session=session,
+        seq=1,
+        at=BEGIN,
+    )

@@ -19,18 +19,6 @@ from tests.sessions_app.rows import HOSTILE, make_log, make_sessions, make_staff
 LIST = "admin:sessions_app_session_changelist"
 
 
-@pytest.fixture
-def ann(db: None) -> User:
-    return User.objects.create_user("ann")
-
-
-@pytest.fixture
-def superuser(client: Client, db: None) -> User:
-    user = User.objects.create_superuser("boss")
-    client.force_login(user)
-    return user
-
-
 def page_of(session: Session) -> str:
     return reverse("admin:sessions_app_session_change", args=[session.pk])
 

@@ -37,11 +37,6 @@ def viewer(client: Client) -> Client:
     return client
 
 
-@pytest.fixture
-def ann() -> User:
-    return User.objects.create_user("ann")
-
-
 def test_who_is_connected(viewer: Client, ann: User) -> None:
     """Connections are listed with their user, their node and what they watch."""
     come("n1", "c1", user=ann)

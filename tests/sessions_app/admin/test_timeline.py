@@ -18,18 +18,6 @@ from sessions_app.scope import run
 from tests.sessions_app.rows import BEGIN, HOSTILE, make_log, make_sessions, make_staff
 
 
-@pytest.fixture
-def ann(db: None) -> User:
-    return User.objects.create_user("ann")
-
-
-@pytest.fixture
-def superuser(client: Client, db: None) -> User:
-    user = User.objects.create_superuser("boss")
-    client.force_login(user)
-    return user
-
-
 def timeline_of(session_id: UUID) -> str:
     return reverse("admin:sessions_app_session_timeline", args=[session_id])
 

@@ -22,13 +22,6 @@ TOKENS = "/admin/sessions_app/accesstoken/"
 
 
 @pytest.fixture
-def superuser(client: Client) -> User:
-    user = User.objects.create_superuser("boss")
-    client.force_login(user)
-    return user
-
-
-@pytest.fixture
 def ann() -> User:
     return User.objects.create_user("ann", password="a-password")
 
