@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from asgiref.testing import ApplicationCommunicator
 from django.core.asgi import get_asgi_application
@@ -130,6 +130,10 @@ class Client:
             continue
         kept(frame, self._methods.get(id_))
         return frame.get("result", frame.get("error"))
+
+
+#: Makes a socket of somebody, by name; more is as for a `Client`.
+Connect: TypeAlias = Callable[..., Client]
 
 
 def kept(frame: Any, method: str | None = None) -> Any:

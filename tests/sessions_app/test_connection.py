@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection
 from typing import Any
 from uuid import UUID
 
+import pytest
 from msgspec import UNSET
 
 from flows.actor import Right
@@ -150,156 +151,139 @@ class Stage:
         return watcher
 
 
-async def test_nothing_is_sent_before_the_answer() -> None:
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    """A connection without any store: it is closed in the end."""
+    async with Scope() as flows:
+        stage = Stage(flows)
+        yield stage
+        await stage.connection.close()
+
+
+async def test_nothing_is_sent_before_the_answer(stage: Stage) -> None:
     """What a request asked for begins when it has been answered."""
-    async with Scope() as flows:
-        stage = Stage(flows)
-        stage.log.append(3)
-        watcher = await stage.watch(0, answered=False)
-        await settle()
-        assert stage.peer.frames == []
-        watcher.answered()
-        await stage.peer.until(lambda peer: len(peer.frames) == 4)
-        assert stage.peer.seqs == [1, 2, 3]
-        assert stage.peer.frames[-1]["method"] == "live"
-        await stage.connection.close()
-        assert stage.hub.feeds == {}
+    stage.log.append(3)
+    watcher = await stage.watch(0, answered=False)
+    await settle()
+    assert stage.peer.frames == []
+    watcher.answered()
+    await stage.peer.until(lambda peer: len(peer.frames) == 4)
+    assert stage.peer.seqs == [1, 2, 3]
+    assert stage.peer.frames[-1]["method"] == "live"
+    await stage.connection.close()
+    assert stage.hub.feeds == {}
 
 
-async def test_what_is_about_to_be_watched_counts_as_watched() -> None:
+async def test_what_is_about_to_be_watched_counts_as_watched(stage: Stage) -> None:
     """Two requests at once cannot watch more together than one could."""
-    async with Scope() as flows:
-        stage = Stage(flows)
-        one, other = (RequestWatcher(stage.connection.watches) for _ in range(2))
-        await one.register([ID])
-        assert set(other.watching) == {ID}
-        one.answered()
-        assert set(other.watching) == set()
-        await stage.connection.close()
+    one, other = (RequestWatcher(stage.connection.watches) for _ in range(2))
+    await one.register([ID])
+    assert set(other.watching) == {ID}
+    one.answered()
+    assert set(other.watching) == set()
 
 
-async def test_a_slow_reader_costs_a_number_and_misses_nothing() -> None:
+async def test_a_slow_reader_costs_a_number_and_misses_nothing(stage: Stage) -> None:
     """Who reads too slowly is told so, is fed from the log, and then is live again."""
-    async with Scope() as flows:
-        stage = Stage(flows)
-        await stage.watch(0)
-        await stage.peer.until(lambda peer: len(peer.frames) == 1)
-        stage.peer.reading.clear()
-        for _ in range(20):
-            stage.hub.committed(stage.log.append(100))
-            await settle()
-        assert len(stage.connection.outbox._frames) <= MAX_FRAMES + 1
-        stage.peer.reading.set()
-        await stage.peer.until(lambda peer: len(peer.seqs) == 2000)
+    await stage.watch(0)
+    await stage.peer.until(lambda peer: len(peer.frames) == 1)
+    stage.peer.reading.clear()
+    for _ in range(20):
+        stage.hub.committed(stage.log.append(100))
         await settle()
-        assert stage.peer.seqs == list(range(1, 2001))
-        told = [each["method"] for each in stage.peer.frames if each["method"] != "event"]
-        assert told == ["live", "lagging", "live"]
-        stage.hub.committed(stage.log.append(1))
-        await stage.peer.until(lambda peer: len(peer.seqs) == 2001)
-        await stage.connection.close()
+    assert len(stage.connection.outbox._frames) <= MAX_FRAMES + 1
+    stage.peer.reading.set()
+    await stage.peer.until(lambda peer: len(peer.seqs) == 2000)
+    await settle()
+    assert stage.peer.seqs == list(range(1, 2001))
+    told = [each["method"] for each in stage.peer.frames if each["method"] != "event"]
+    assert told == ["live", "lagging", "live"]
+    stage.hub.committed(stage.log.append(1))
+    await stage.peer.until(lambda peer: len(peer.seqs) == 2001)
 
 
-async def test_an_own_event_waits_for_its_answer() -> None:
+async def test_an_own_event_waits_for_its_answer(stage: Stage) -> None:
     """An event of a write that is not answered yet, and all after it, come after the answer."""
-    async with Scope() as flows:
-        stage = Stage(flows)
-        await stage.watch(0)
-        await stage.peer.until(lambda peer: len(peer.frames) == 1)
-        stage.connection.watches.hold("k")
-        stage.hub.committed(stage.log.append(1, actor="ann", key="k"))
-        stage.hub.committed(stage.log.append(1))
-        await settle()
-        assert stage.peer.seqs == []
-        stage.connection.outbox.put('{"id":1}')
-        stage.connection.watches.release("k")
-        await stage.peer.until(lambda peer: len(peer.seqs) == 2)
-        assert stage.peer.frames[1] == {"id": 1}
-        assert [each["method"] for each in stage.peer.frames[2:]] == ["event", "event"]
-        await stage.connection.close()
+    await stage.watch(0)
+    await stage.peer.until(lambda peer: len(peer.frames) == 1)
+    stage.connection.watches.hold("k")
+    stage.hub.committed(stage.log.append(1, actor="ann", key="k"))
+    stage.hub.committed(stage.log.append(1))
+    await settle()
+    assert stage.peer.seqs == []
+    stage.connection.outbox.put('{"id":1}')
+    stage.connection.watches.release("k")
+    await stage.peer.until(lambda peer: len(peer.seqs) == 2)
+    assert stage.peer.frames[1] == {"id": 1}
+    assert [each["method"] for each in stage.peer.frames[2:]] == ["event", "event"]
 
 
-async def test_what_waits_for_an_answer_holds_up_its_own_session_only() -> None:
+async def test_what_waits_for_an_answer_holds_up_its_own_session_only(stage: Stage) -> None:
     """While one session waits for an answer, another that begins to be watched is sent."""
     other = UUID("0197c5a0-0000-7000-8000-000000000002")
-    async with Scope() as flows:
-        stage = Stage(flows)
-        await stage.watch(0)
-        await stage.peer.until(lambda peer: len(peer.frames) == 1)
-        stage.connection.watches.hold("k")
-        stage.hub.committed(stage.log.append(1, actor="ann", key="k"))
-        await settle()
-        watcher = RequestWatcher(stage.connection.watches)
-        await watcher.register([other])
-        watcher.follow(other, after=0, head=0)
-        watcher.answered()
-        await settle()
-        assert [each["method"] for each in stage.peer.frames] == ["live", "live"]
-        stage.connection.watches.release("k")
-        await stage.peer.until(lambda peer: peer.seqs == [1])
-        await stage.connection.close()
+    await stage.watch(0)
+    await stage.peer.until(lambda peer: len(peer.frames) == 1)
+    stage.connection.watches.hold("k")
+    stage.hub.committed(stage.log.append(1, actor="ann", key="k"))
+    await settle()
+    watcher = RequestWatcher(stage.connection.watches)
+    await watcher.register([other])
+    watcher.follow(other, after=0, head=0)
+    watcher.answered()
+    await settle()
+    assert [each["method"] for each in stage.peer.frames] == ["live", "live"]
+    stage.connection.watches.release("k")
+    await stage.peer.until(lambda peer: peer.seqs == [1])
 
 
-async def test_somebody_elses_equal_key_holds_nothing() -> None:
+async def test_somebody_elses_equal_key_holds_nothing(stage: Stage) -> None:
     """Keys are per user: an event of another's with the same key does not wait."""
-    async with Scope() as flows:
-        stage = Stage(flows)
-        await stage.watch(0)
-        stage.connection.watches.hold("k")
-        stage.hub.committed(stage.log.append(1, actor="bob", key="k"))
-        await stage.peer.until(lambda peer: peer.seqs == [1])
-        await stage.connection.close()
+    await stage.watch(0)
+    stage.connection.watches.hold("k")
+    stage.hub.committed(stage.log.append(1, actor="bob", key="k"))
+    await stage.peer.until(lambda peer: peer.seqs == [1])
 
 
-async def test_watching_again_moves_the_position() -> None:
+async def test_watching_again_moves_the_position(stage: Stage) -> None:
     """A second watch goes on from where it says, forward or back, and nothing comes in between."""
-    async with Scope() as flows:
-        stage = Stage(flows)
-        stage.log.append(5)
-        await stage.watch(5)
-        await stage.peer.until(lambda peer: len(peer.frames) == 1)
-        await stage.watch(3)
-        await stage.peer.until(lambda peer: len(peer.frames) == 4)
-        assert stage.peer.seqs == [4, 5]
-        stage.hub.committed(stage.log.append(1))
-        await stage.peer.until(lambda peer: peer.seqs == [4, 5, 6])
-        await stage.connection.close()
+    stage.log.append(5)
+    await stage.watch(5)
+    await stage.peer.until(lambda peer: len(peer.frames) == 1)
+    await stage.watch(3)
+    await stage.peer.until(lambda peer: len(peer.frames) == 4)
+    assert stage.peer.seqs == [4, 5]
+    stage.hub.committed(stage.log.append(1))
+    await stage.peer.until(lambda peer: peer.seqs == [4, 5, 6])
 
 
-async def test_who_knows_more_than_the_process_is_told_nothing_twice() -> None:
+async def test_who_knows_more_than_the_process_is_told_nothing_twice(stage: Stage) -> None:
     """Who comes from another node may be ahead of what has arrived here, and then it arrives."""
-    async with Scope() as flows:
-        stage = Stage(flows)
-        await stage.watch(0)
-        await stage.peer.until(lambda peer: len(peer.frames) == 1)
-        stage.log.append(5)  # on another node, and the doorbell was lost
-        await stage.watch(5)
-        await stage.hub.check()
-        await stage.peer.until(lambda _: stage.hub.feeds[ID].position == 5)
-        stage.hub.committed(stage.log.append(1))
-        await stage.peer.until(lambda peer: peer.seqs[-1:] == [6])
-        assert stage.peer.seqs == [6]
-        await stage.connection.close()
+    await stage.watch(0)
+    await stage.peer.until(lambda peer: len(peer.frames) == 1)
+    stage.log.append(5)  # on another node, and the doorbell was lost
+    await stage.watch(5)
+    await stage.hub.check()
+    await stage.peer.until(lambda _: stage.hub.feeds[ID].position == 5)
+    stage.hub.committed(stage.log.append(1))
+    await stage.peer.until(lambda peer: peer.seqs[-1:] == [6])
+    assert stage.peer.seqs == [6]
 
 
-async def test_a_peer_that_takes_nothing_is_given_up() -> None:
+async def test_a_peer_that_takes_nothing_is_given_up(stage: Stage) -> None:
     """Who takes not a byte for thirty seconds is closed 4008, with nothing of what was waiting."""
-    async with Scope() as flows:
-        stage = Stage(flows)
-        await stage.watch(0)
-        await stage.peer.until(lambda peer: len(peer.frames) == 1)
-        stage.peer.reading.clear()
-        stage.hub.committed(stage.log.append(3))
-        await settle()
-        since = stage.connection.outbox.sending_since
-        assert since is not None
-        stage.connection.look(since + NOT_READING_SECONDS)
-        await settle()
-        assert len(stage.peer.messages) == 1
-        stage.connection.look(since + NOT_READING_SECONDS + 1)
-        await settle()
-        assert stage.peer.messages[-1]["code"] == 4008
-        await stage.connection.close()
+    await stage.watch(0)
+    await stage.peer.until(lambda peer: len(peer.frames) == 1)
+    stage.peer.reading.clear()
+    stage.hub.committed(stage.log.append(3))
+    await settle()
+    since = stage.connection.outbox.sending_since
+    assert since is not None
+    stage.connection.look(since + NOT_READING_SECONDS)
+    await settle()
+    assert len(stage.peer.messages) == 1
+    stage.connection.look(since + NOT_READING_SECONDS + 1)
+    await settle()
+    assert stage.peer.messages[-1]["code"] == 4008
 
 
 async def test_who_does_not_read_replies_is_not_read_from() -> None:
@@ -367,44 +351,36 @@ async def test_in_flight_has_a_limit() -> None:
         await stage.connection.close()
 
 
-async def test_the_items_of_a_stream_come_before_its_result() -> None:
+async def test_the_items_of_a_stream_come_before_its_result(stage: Stage) -> None:
     """A streaming flow's items are notifications with the request's id; then comes the result."""
-    async with Scope() as flows:
-        stage = Stage(flows)
-        call = '{"jsonrpc":"2.0","id":"s","method":"count","params":{"to":3}}'
-        await stage.connection.receive(call)
-        await stage.peer.until(lambda peer: len(peer.frames) == 4)
-        items = [{"id": "s", "item": number} for number in range(3)]
-        assert [each.get("params") for each in stage.peer.frames[:3]] == items
-        assert {each["method"] for each in stage.peer.frames[:3]} == {"item"}
-        assert stage.peer.frames[3] == {"jsonrpc": "2.0", "id": "s", "result": {}}
-        await stage.connection.close()
+    call = '{"jsonrpc":"2.0","id":"s","method":"count","params":{"to":3}}'
+    await stage.connection.receive(call)
+    await stage.peer.until(lambda peer: len(peer.frames) == 4)
+    items = [{"id": "s", "item": number} for number in range(3)]
+    assert [each.get("params") for each in stage.peer.frames[:3]] == items
+    assert {each["method"] for each in stage.peer.frames[:3]} == {"item"}
+    assert stage.peer.frames[3] == {"jsonrpc": "2.0", "id": "s", "result": {}}
 
 
-async def test_a_stream_that_fails_half_way_is_answered_with_its_error() -> None:
+async def test_a_stream_that_fails_half_way_is_answered_with_its_error(stage: Stage) -> None:
     """What a streaming flow refuses after some items is the answer; bad params are, too."""
-    async with Scope() as flows:
-        stage = Stage(flows)
-        call = '{"jsonrpc":"2.0","id":"s","method":"count","params":{"to":2000}}'
-        await stage.connection.receive(call)
-        await stage.connection.receive(call.replace("2000", '"x"'))
-        await stage.peer.until(lambda peer: len(peer.frames) == 1003)
-        errors = [each["error"]["data"] for each in stage.peer.frames if "error" in each]
-        assert {"code": "session_ended", "retry": False} in errors
-        assert {"code": "invalid_input", "path": "$.to", "retry": False} in errors
-        await stage.connection.close()
+    call = '{"jsonrpc":"2.0","id":"s","method":"count","params":{"to":2000}}'
+    await stage.connection.receive(call)
+    await stage.connection.receive(call.replace("2000", '"x"'))
+    await stage.peer.until(lambda peer: len(peer.frames) == 1003)
+    errors = [each["error"]["data"] for each in stage.peer.frames if "error" in each]
+    assert {"code": "session_ended", "retry": False} in errors
+    assert {"code": "invalid_input", "path": "$.to", "retry": False} in errors
 
 
-async def test_a_client_that_goes_away_stops_its_stream() -> None:
+async def test_a_client_that_goes_away_stops_its_stream(stage: Stage) -> None:
     """A stream goes no further than its reader, and ends with it."""
-    async with Scope() as flows:
-        stage = Stage(flows)
-        stage.peer.reading.clear()
-        call = '{"jsonrpc":"2.0","id":"s","method":"count","params":{"to":1000}}'
-        await stage.connection.receive(call)
-        await settle()
-        await settle()
-        assert len(given) <= MAX_FRAMES + 2
-        await stage.connection.close()
-        assert given[-1] == "closed"
-        assert len(given) <= MAX_FRAMES + 3
+    stage.peer.reading.clear()
+    call = '{"jsonrpc":"2.0","id":"s","method":"count","params":{"to":1000}}'
+    await stage.connection.receive(call)
+    await settle()
+    await settle()
+    assert len(given) <= MAX_FRAMES + 2
+    await stage.connection.close()
+    assert given[-1] == "closed"
+    assert len(given) <= MAX_FRAMES + 3

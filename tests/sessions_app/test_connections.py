@@ -1,10 +1,8 @@
 """Who is connected to a whole application is listed, and staff close what they must."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
 
 from flows.actor import SYSTEM
 from flows.atoms.actor import actor
@@ -16,20 +14,9 @@ from flows.list_connections import list_connections
 from flows.list_nodes import list_nodes
 from project.application import Application
 from sessions_app.models import Connection, Node
-from tests.sessions_app.sockets import Client, people, serving, until
+from tests.sessions_app.sockets import Client, Connect, serving, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-async def application() -> AsyncIterator[Application]:
-    async with serving() as application:
-        yield application
-
-
-@pytest.fixture
-async def tokens() -> dict[str, str]:
-    return await sync_to_async(people)("ann", "bob")
 
 
 async def run(application: Application, flow: Flow[Any, Any], **raw: object) -> Any:
@@ -42,9 +29,9 @@ async def connected(application: Application) -> dict[str, str]:
     return {each.connection: each.user for each in found}
 
 
-async def test_connections_are_listed(application: Application, tokens: dict[str, str]) -> None:
+async def test_connections_are_listed(application: Application, connect: Connect) -> None:
     """A connection is listed while it is open, with its node and what it watches."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         made = await ann.call("create_session", title="Roof", key="k")
         id_, node = ann.welcome["connection"], ann.welcome["node"]
 
@@ -62,12 +49,12 @@ async def test_connections_are_listed(application: Application, tokens: dict[str
     await until(gone)
 
 
-async def test_staff_disconnect(application: Application, tokens: dict[str, str]) -> None:
+async def test_staff_disconnect(application: Application, connect: Connect) -> None:
     """A user who is disconnected loses all connections; a connection goes alone."""
     async with (
-        Client(application, token=tokens["ann"]) as first,
-        Client(application, token=tokens["ann"]) as second,
-        Client(application, token=tokens["bob"]) as bob,
+        connect("ann") as first,
+        connect("ann") as second,
+        connect("bob") as bob,
     ):
         await run(application, disconnect_user, user="ann")
         assert [await first.closed(), await second.closed()] == [4511, 4511]
@@ -82,12 +69,12 @@ async def test_staff_disconnect(application: Application, tokens: dict[str, str]
         assert await bob.closed() == 4002
 
 
-async def test_a_node_drains(application: Application, tokens: dict[str, str]) -> None:
+async def test_a_node_drains(application: Application, connect: Connect) -> None:
     """A node that is asked to drain sends its clients away and takes no new ones."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         await run(application, drain_node, node=ann.welcome["node"])
         assert (await ann.frame())["method"] == "draining"
-        late = Client(application, token=tokens["bob"])
+        late = connect("bob")
         assert (await late.handshake())["type"] == "websocket.close"
         await late.asgi.wait(timeout=5)
         assert await ann.closed() == 4001

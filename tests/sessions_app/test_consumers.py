@@ -1,7 +1,6 @@
 """The WebSocket consumer, driven through the whole application."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,20 +15,9 @@ from project.application import Application
 from sessions_app.connection import FRAMES_WHILE_LIMITED
 from sessions_app.models import AccessToken, Event, Receipt, User
 from sessions_app.tokens import issue_ticket
-from tests.sessions_app.sockets import Client, people, request, serving
+from tests.sessions_app.sockets import Client, Connect, request, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-async def application() -> AsyncIterator[Application]:
-    async with serving() as application:
-        yield application
-
-
-@pytest.fixture
-async def tokens() -> dict[str, str]:
-    return await sync_to_async(people)("ann", "bob", "cid")
 
 
 async def begin(client: Client, **params: object) -> UUID:
@@ -43,11 +31,9 @@ async def begin(client: Client, **params: object) -> UUID:
 # -- connecting ----------------------------------------------------------------------------------
 
 
-async def test_a_token_opens_a_socket_that_welcomes(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_a_token_opens_a_socket_that_welcomes(connect: Connect) -> None:
     """The first frame says who one is, where, and what one may."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         assert ann.accepted.get("subprotocol") is None
         assert ann.welcome["user"] == "ann"
         assert ann.welcome["limits"] == {
@@ -61,20 +47,16 @@ async def test_a_token_opens_a_socket_that_welcomes(
         assert ann.welcome.keys() == keys
 
 
-async def test_our_subprotocol_is_chosen_among_those_offered(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_our_subprotocol_is_chosen_among_those_offered(connect: Connect) -> None:
     """The one subprotocol that is known is echoed, and nothing else that was offered."""
     offered = ["secret-token", "sessions.v1.jsonrpc"]
-    async with Client(application, token=tokens["ann"], subprotocols=offered) as ann:
+    async with connect("ann", subprotocols=offered) as ann:
         assert ann.accepted["subprotocol"] == "sessions.v1.jsonrpc"
 
 
-async def test_unknown_subprotocols_close_4506(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_unknown_subprotocols_close_4506(connect: Connect) -> None:
     """Who offers only what is unknown is told so by the code."""
-    ann = Client(application, token=tokens["ann"], subprotocols=["sessions.v2.jsonrpc"])
+    ann = connect("ann", subprotocols=["sessions.v2.jsonrpc"])
     assert (await ann.handshake())["type"] == "websocket.accept"
     assert await ann.closed() == 4506
 
@@ -92,14 +74,12 @@ async def test_nobody_is_accepted_only_to_be_told(
     assert await client.closed() == 4501
 
 
-async def test_revoked_tokens_and_disabled_users_are_nobody(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_revoked_tokens_and_disabled_users_are_nobody(connect: Connect) -> None:
     """A token that was revoked, or whose user was disabled, opens nothing."""
     await AccessToken.objects.filter(user__username="ann").aupdate(revoked_at=timezone.now())
     await User.objects.filter(username="bob").aupdate(is_active=False)
     for name in ("ann", "bob"):
-        client = Client(application, token=tokens[name])
+        client = connect(name)
         await client.handshake()
         assert await client.closed() == 4501
 
@@ -118,20 +98,18 @@ async def test_a_ticket_opens_one_socket(application: Application, tokens: dict[
     assert await again.closed() == 4501
 
 
-async def test_a_user_may_have_so_many_sockets_and_no_more(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_a_user_may_have_so_many_sockets_and_no_more(connect: Connect) -> None:
     """The socket beyond the limit is closed 4512; when another one goes, there is room again."""
     with override_settings(LIMIT_CONNECTIONS=1):
         async with (
-            Client(application, token=tokens["ann"]) as ann,
-            Client(application, token=tokens["bob"]),
+            connect("ann") as ann,
+            connect("bob"),
         ):
-            second = Client(application, token=tokens["ann"])
+            second = connect("ann")
             await second.handshake()
             assert await second.closed() == 4512
             assert await ann.call("ping") == {}
-        async with Client(application, token=tokens["ann"]) as ann:
+        async with connect("ann") as ann:
             assert await ann.call("ping") == {}
 
 
@@ -193,11 +171,11 @@ async def test_a_cookie_from_elsewhere_is_refused(
 
 
 async def test_a_token_may_come_from_any_origin_and_counts_before_the_cookie(
-    application: Application, tokens: dict[str, str]
+    connect: Connect,
 ) -> None:
     """Where a token is sent, neither the cookie nor the origin matters."""
     headers = [(b"cookie", await sign_in("ann")), (b"origin", b"https://evil.example")]
-    async with Client(application, token=tokens["bob"], headers=headers) as client:
+    async with connect("bob", headers=headers) as client:
         assert client.welcome["user"] == "bob"
 
 
@@ -207,32 +185,28 @@ async def test_a_token_may_come_from_any_origin_and_counts_before_the_cookie(
     ids=["host", "authorization"],
 )
 async def test_headers_that_contradict_each_other_are_refused(
-    application: Application, tokens: dict[str, str], headers: list[tuple[bytes, bytes]]
+    connect: Connect, headers: list[tuple[bytes, bytes]]
 ) -> None:
     """Which of two hosts or tokens counts is not a matter of their order: none does."""
-    client = Client(application, token=tokens["ann"], headers=headers)
+    client = connect("ann", headers=headers)
     assert (await client.handshake())["type"] == "websocket.close"
 
 
 @pytest.mark.parametrize("path", ["/ws/nope", "/WS/", "/", "/ws"])
-async def test_there_is_one_place_for_sockets(
-    application: Application, tokens: dict[str, str], path: str
-) -> None:
+async def test_there_is_one_place_for_sockets(connect: Connect, path: str) -> None:
     """Any other path is refused, not raised over."""
-    client = Client(application, token=tokens["ann"], path=path)
+    client = connect("ann", path=path)
     assert (await client.handshake())["type"] == "websocket.close"
 
 
 # -- talking -------------------------------------------------------------------------------------
 
 
-async def test_a_result_comes_before_the_event_of_it(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_a_result_comes_before_the_event_of_it(connect: Connect) -> None:
     """The golden order: result, then the event, with the key for its author only."""
     async with (
-        Client(application, token=tokens["ann"]) as ann,
-        Client(application, token=tokens["bob"]) as bob,
+        connect("ann") as ann,
+        connect("bob") as bob,
     ):
         session_id = await begin(ann, participants=[{"user": "bob", "role": "member"}])
         watched = await bob.call("watch_sessions", sessions=[watch(session_id, -1)])
@@ -255,11 +229,9 @@ def message(session_id: UUID, text: str, key: str) -> dict[str, object]:
     return {"session_id": str(session_id), "text": text, "key": key}
 
 
-async def test_a_thousand_requests_at_once_keep_their_order(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_a_thousand_requests_at_once_keep_their_order(connect: Connect) -> None:
     """Messages of one connection get their seqs in the order in which they were sent."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         session_id = await begin(ann)
         for index in range(30):
             frame = message(session_id, str(index), f"k{index}")
@@ -269,11 +241,9 @@ async def test_a_thousand_requests_at_once_keep_their_order(
         assert seqs == {index: index + 2 for index in range(30)}
 
 
-async def test_a_batch_runs_in_order_and_is_answered_by_one_array(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_a_batch_runs_in_order_and_is_answered_by_one_array(connect: Connect) -> None:
     """A read in a batch sees the write before it; the array comes before the batch's events."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         session_id = await begin(ann)
         await ann.send(
             [
@@ -293,11 +263,9 @@ async def test_a_batch_runs_in_order_and_is_answered_by_one_array(
         assert [first["params"]["seq"], second["params"]["seq"]] == [2, 3]
 
 
-async def test_a_batch_that_wants_no_reply_gets_none(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_a_batch_that_wants_no_reply_gets_none(connect: Connect) -> None:
     """A batch of notifications is run and not answered; its event comes all the same."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         session_id = await begin(ann)
         params = message(session_id, "x", "k1")
         await ann.send([{"jsonrpc": "2.0", "method": "send_message", "params": params}])
@@ -305,11 +273,9 @@ async def test_a_batch_that_wants_no_reply_gets_none(
         assert (event["method"], event["params"]["seq"]) == ("event", 2)
 
 
-async def test_a_repeated_key_is_answered_and_not_told_again(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_a_repeated_key_is_answered_and_not_told_again(connect: Connect) -> None:
     """The same key twice gives the first result; there is one event and one receipt."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         session_id = await begin(ann)
         for duplicate in (False, True):
             result = await ann.call("send_message", **message(session_id, "x", "once"))
@@ -320,15 +286,13 @@ async def test_a_repeated_key_is_answered_and_not_told_again(
     assert await Receipt.objects.acount() == 2
 
 
-async def test_what_was_missed_comes_first_and_then_live(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_what_was_missed_comes_first_and_then_live(connect: Connect) -> None:
     """Who comes back gets every event after its position, in order, and then `live`."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         session_id = await begin(ann)
         for index in range(25):
             await ann.call("send_message", **message(session_id, "x" * index + "!", f"k{index}"))
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         await ann.call("watch_sessions", sessions=[watch(session_id, 5)])
         frames = await ann.frames(22)
         assert [frame["params"]["seq"] for frame in frames[:-1]] == list(range(6, 27))
@@ -337,12 +301,12 @@ async def test_what_was_missed_comes_first_and_then_live(
 
 
 async def test_a_new_session_is_watched_by_who_began_it_also_after_a_repeat(
-    application: Application, tokens: dict[str, str]
+    connect: Connect,
 ) -> None:
     """A connection that repeats the creation's key watches the session from its head."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         created = await ann.call("create_session", key="c-1")
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         again = await ann.call("create_session", key="c-1")
         assert again == {**created, "duplicate": True}
         params = message(UUID(created["session_id"]), "x", "k")
@@ -351,13 +315,11 @@ async def test_a_new_session_is_watched_by_who_began_it_also_after_a_repeat(
         assert (reply["id"], event["params"]["seq"]) == (7, 2)
 
 
-async def test_who_is_removed_hears_of_it_and_of_nothing_after(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_who_is_removed_hears_of_it_and_of_nothing_after(connect: Connect) -> None:
     """A removed participant's watch ends with its removal."""
     async with (
-        Client(application, token=tokens["ann"]) as ann,
-        Client(application, token=tokens["bob"]) as bob,
+        connect("ann") as ann,
+        connect("bob") as bob,
     ):
         session_id = await begin(ann, participants=[{"user": "bob", "role": "member"}])
         await bob.call("watch_sessions", sessions=[watch(session_id, -1)])
@@ -372,13 +334,11 @@ async def test_who_is_removed_hears_of_it_and_of_nothing_after(
         assert refused["data"]["code"] == "session_not_found"
 
 
-async def test_seen_and_signals_are_told_to_the_others(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_seen_and_signals_are_told_to_the_others(connect: Connect) -> None:
     """A cursor that moves, and a signal, reach those who watch, but not their own connection."""
     async with (
-        Client(application, token=tokens["ann"]) as ann,
-        Client(application, token=tokens["bob"]) as bob,
+        connect("ann") as ann,
+        connect("bob") as bob,
     ):
         session_id = await begin(ann, participants=[{"user": "bob", "role": "member"}])
         await bob.call("watch_sessions", sessions=[watch(session_id, -1)])
@@ -397,9 +357,9 @@ async def test_seen_and_signals_are_told_to_the_others(
         }
 
 
-async def test_unwatching_ends_it(application: Application, tokens: dict[str, str]) -> None:
+async def test_unwatching_ends_it(connect: Connect) -> None:
     """Nothing comes of a session that is watched no more."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         session_id = await begin(ann)
         assert await ann.call("unwatch_sessions", session_ids=[str(session_id)]) == {}
         await ann.send(request(5, "send_message", message(session_id, "x", "k")))
@@ -407,15 +367,13 @@ async def test_unwatching_ends_it(application: Application, tokens: dict[str, st
         assert [frame["id"] for frame in await ann.frames(2)] == [6, 5]
 
 
-async def test_arrays_are_for_those_who_asked(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_arrays_are_for_those_who_asked(connect: Connect) -> None:
     """With `?batch=1` what belongs to one moment comes as one array."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         session_id = await begin(ann)
         for index in range(20):
             await ann.call("send_message", **message(session_id, "x", f"k{index}"))
-    client = Client(application, token=tokens["ann"], query="batch=1")
+    client = connect("ann", query="batch=1")
     client.accepted = await client.handshake()
     await client.frame()
     await client.send(request(1, "watch_sessions", {"sessions": [watch(session_id, 0)]}))
@@ -443,14 +401,10 @@ async def test_arrays_are_for_those_who_asked(
     ],
 )
 async def test_a_refused_message_changes_nothing(
-    application: Application,
-    tokens: dict[str, str],
-    frame: dict[str, object],
-    code: str,
-    path: str | None,
+    connect: Connect, frame: dict[str, object], code: str, path: str | None
 ) -> None:
     """A refusal names what is wrong; there is no event, no receipt, no word to anybody."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         session_id = await begin(ann)
         before = (await Event.objects.acount(), await Receipt.objects.acount())
         params = {"session_id": str(session_id), "key": "k", **frame}
@@ -460,22 +414,18 @@ async def test_a_refused_message_changes_nothing(
         assert (await Event.objects.acount(), await Receipt.objects.acount()) == before
 
 
-async def test_an_unknown_method_is_not_found(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_an_unknown_method_is_not_found(connect: Connect) -> None:
     """Only what is listed can be called; a notification of it is passed over in silence."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         for method in ("nope", "__class__", "websocket_disconnect", "export_session"):
             assert (await ann.call(method))["code"] == -32601
         await ann.send({"jsonrpc": "2.0", "method": "nope"})
         assert await ann.call("ping") == {}
 
 
-async def test_the_twentieth_bad_frame_closes_after_its_reply(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_the_twentieth_bad_frame_closes_after_its_reply(connect: Connect) -> None:
     """Twenty bad frames within ten seconds are answered and then closed 4515."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         for _ in range(19):
             await ann.text("x")
             assert (await ann.frame())["error"]["code"] == -32700
@@ -484,11 +434,9 @@ async def test_the_twentieth_bad_frame_closes_after_its_reply(
         assert (await ann.message())["code"] == 4515
 
 
-async def test_who_is_too_fast_is_told_when_to_go_on(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_who_is_too_fast_is_told_when_to_go_on(connect: Connect) -> None:
     """Beyond the burst a request is refused with the time to wait; who goes on is closed 4029."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         burst = ann.welcome["limits"]["rate"]["burst"]
         for index in range(burst + FRAMES_WHILE_LIMITED + 60):
             await ann.send(request(index, "ping", {}))
@@ -511,29 +459,25 @@ async def test_who_is_too_fast_is_told_when_to_go_on(
     ],
 )
 async def test_frames_of_the_wrong_kind_or_size_close(
-    application: Application, tokens: dict[str, str], frame: dict[str, object], code: int
+    connect: Connect, frame: dict[str, object], code: int
 ) -> None:
     """A binary frame closes 4513, one of too many bytes 4514, whatever its characters."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         await ann.asgi.send_input({"type": "websocket.receive", **frame})
         assert await ann.closed() == code
 
 
-async def test_a_frame_of_exactly_the_limit_is_a_frame(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_a_frame_of_exactly_the_limit_is_a_frame(connect: Connect) -> None:
     """The limit itself is not beyond the limit."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         text = '{"jsonrpc":"2.0","id":1,"method":"ping"}'
         await ann.text(text.ljust(65_536))
         assert await ann.reply(1) == {}
 
 
-async def test_a_client_that_goes_away_leaves_nothing_half_done(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_a_client_that_goes_away_leaves_nothing_half_done(connect: Connect) -> None:
     """What was sent before the socket broke is done, and nothing of the connection is left."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         session_id = await begin(ann)
         for index in range(20):
             frame = message(session_id, "x", f"k{index}")
@@ -541,7 +485,7 @@ async def test_a_client_that_goes_away_leaves_nothing_half_done(
         # Gone without a word, and without reading.
         await ann.disconnect()
     assert await Event.objects.acount() == 21
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         assert (await ann.call("list_events", session_id=str(session_id)))["head"] == 21
 
 

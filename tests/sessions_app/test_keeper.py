@@ -1,7 +1,6 @@
 """What happens to open connections that nobody asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -21,20 +20,9 @@ from sessions_app.close_codes import DRAINING, Close
 from sessions_app.credentials import Judgement
 from sessions_app.keeper import BATCH, Keeper
 from sessions_app.models import AccessToken, Ticket, User
-from tests.sessions_app.sockets import Client, people, serving
+from tests.sessions_app.sockets import Client, Connect
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-async def application() -> AsyncIterator[Application]:
-    async with serving() as application:
-        yield application
-
-
-@pytest.fixture
-async def tokens() -> dict[str, str]:
-    return await sync_to_async(people)("ann", "bob")
 
 
 async def keeper_of(application: Application) -> Keeper:
@@ -46,36 +34,32 @@ async def look(application: Application, *, later: float = 0.0) -> None:
     await (await keeper_of(application)).look(asyncio.get_running_loop().time() + later)
 
 
-async def test_who_is_still_who_they_were_stays(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_who_is_still_who_they_were_stays(application: Application, connect: Connect) -> None:
     """A look closes nobody whose credentials hold."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         await look(application)
         assert await ann.call("ping") == {}
 
 
 async def test_a_revoked_token_closes_its_sockets_and_no_others(
-    application: Application, tokens: dict[str, str]
+    application: Application, connect: Connect
 ) -> None:
     """A token that is revoked closes the sockets that it opened, with 4502."""
-    async with Client(application, token=tokens["ann"]) as ann:
-        other = await sync_to_async(people)("cid")
-        async with Client(application, token=other["cid"]) as cid:
-            tokens_of_ann = AccessToken.objects.filter(user__username="ann")
-            await tokens_of_ann.aupdate(revoked_at=timezone.now())
-            await look(application)
-            assert await ann.closed() == 4502
-            assert await cid.call("ping") == {}
+    async with connect("ann") as ann, connect("cid") as cid:
+        tokens_of_ann = AccessToken.objects.filter(user__username="ann")
+        await tokens_of_ann.aupdate(revoked_at=timezone.now())
+        await look(application)
+        assert await ann.closed() == 4502
+        assert await cid.call("ping") == {}
 
 
 async def test_a_disabled_user_is_closed_everywhere(
-    application: Application, tokens: dict[str, str]
+    application: Application, connect: Connect
 ) -> None:
     """Every socket of a user who was disabled is closed with 4520."""
     async with (
-        Client(application, token=tokens["ann"]) as one,
-        Client(application, token=tokens["ann"]) as two,
+        connect("ann") as one,
+        connect("ann") as two,
     ):
         await User.objects.filter(username="ann").aupdate(is_active=False)
         await look(application)
@@ -125,14 +109,14 @@ def change_password(_key: str) -> None:
 
 @pytest.mark.parametrize("what", [sign_out, change_password])
 async def test_a_login_that_ends_closes_its_sockets(
-    application: Application, tokens: dict[str, str], what: Any
+    application: Application, connect: Connect, what: Any
 ) -> None:
     """Signing out and a new password close the sockets of that login only."""
     key = await sync_to_async(sign_in)("ann")
     headers = [(b"cookie", f"sessionid={key}".encode()), (b"origin", b"http://testserver")]
     async with (
         Client(application, headers=headers) as page,
-        Client(application, token=tokens["ann"]) as script,
+        connect("ann") as script,
     ):
         await look(application)
         assert await page.call("ping") == {}
@@ -207,11 +191,9 @@ async def test_a_ticket_of_a_login_that_is_another_users(
     assert await client.closed() == 4501
 
 
-async def test_heads_are_told_from_time_to_time(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_heads_are_told_from_time_to_time(application: Application, connect: Connect) -> None:
     """A ping tells the head of every session that is watched."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         created = await ann.call("create_session", key="k")
         await ann.frame()
         await look(application, later=settings.PING_SECONDS + 1)
@@ -222,12 +204,12 @@ async def test_heads_are_told_from_time_to_time(
 
 
 async def test_who_watches_nothing_and_says_nothing_is_idle(
-    application: Application, tokens: dict[str, str]
+    application: Application, connect: Connect
 ) -> None:
     """Five minutes of nothing close 4009; one who watches may be silent for ever."""
     async with (
-        Client(application, token=tokens["ann"]) as ann,
-        Client(application, token=tokens["bob"]) as bob,
+        connect("ann") as ann,
+        connect("bob") as bob,
     ):
         await bob.call("create_session", key="k")
         await look(application, later=299)
@@ -238,14 +220,14 @@ async def test_who_watches_nothing_and_says_nothing_is_idle(
 
 
 async def test_a_socket_that_was_told_another_epoch_is_closed(
-    application: Application, tokens: dict[str, str]
+    application: Application, connect: Connect
 ) -> None:
     """Whose welcome named another epoch than the log has is to come again, with 4002: also one
     that was told the old one a moment after this process has noticed the new one.
     """
     async with (
-        Client(application, token=tokens["ann"]) as ann,
-        Client(application, token=tokens["bob"]) as bob,
+        connect("ann") as ann,
+        connect("bob") as bob,
     ):
         (late,) = (
             each
@@ -259,10 +241,10 @@ async def test_a_socket_that_was_told_another_epoch_is_closed(
 
 
 async def test_a_process_that_ends_sends_everybody_elsewhere(
-    application: Application, tokens: dict[str, str]
+    application: Application, connect: Connect
 ) -> None:
     """Clients are told when to come back, are served meanwhile, and are closed 4001 in the end."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         drain = asyncio.create_task(application.drain())
         told = await ann.frame()
         assert told["method"] == "draining"
@@ -275,20 +257,20 @@ async def test_a_process_that_ends_sends_everybody_elsewhere(
 
 
 async def test_a_process_that_ends_takes_nobody_new(
-    application: Application, tokens: dict[str, str]
+    application: Application, connect: Connect
 ) -> None:
     """While it drains, a handshake is answered with 503, and it is not ready."""
-    async with Client(application, token=tokens["ann"]) as ann:
+    async with connect("ann") as ann:
         drain = asyncio.create_task(application.drain())
         await ann.frame()
-        late = Client(application, token=tokens["bob"])
+        late = connect("bob")
         late.asgi.scope["extensions"] = {"websocket.http.response": {}}
         assert await late.handshake() == {
             "type": "websocket.http.response.start",
             "status": 503,
             "headers": [],
         }
-        plain = Client(application, token=tokens["bob"])
+        plain = connect("bob")
         assert (await plain.handshake())["type"] == "websocket.close"
         await ann.disconnect()
         await drain

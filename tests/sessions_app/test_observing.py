@@ -1,7 +1,7 @@
 """Staff observe sessions and write in them over the same socket as everybody."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,15 +15,9 @@ from sessions_app.adapters.wiring import door
 from sessions_app.models import User
 from sessions_app.tokens import issue_token
 from tests.sessions_app.rows import make_staff
-from tests.sessions_app.sockets import Client, people, serving, until
+from tests.sessions_app.sockets import Client, Connect, people, serving, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-async def application() -> AsyncIterator[Application]:
-    async with serving() as application:
-        yield application
 
 
 @pytest.fixture
@@ -56,11 +50,11 @@ async def next_of(client: Client, method: str) -> dict[str, Any]:
     return params
 
 
-async def test_staff_observe_and_write(application: Application, tokens: dict[str, str]) -> None:
+async def test_staff_observe_and_write(connect: Connect) -> None:
     """Staff read along and write in a session; what they write says so, and all is recorded."""
     async with (
-        Client(application, token=tokens["ann"]) as ann,
-        Client(application, token=tokens["boss"]) as boss,
+        connect("ann") as ann,
+        connect("boss") as boss,
     ):
         session_id = await begin(ann)
         told = await boss.call(
@@ -89,13 +83,11 @@ async def test_staff_observe_and_write(application: Application, tokens: dict[st
     ]
 
 
-async def test_nothing_is_theirs_before_they_observe(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_nothing_is_theirs_before_they_observe(connect: Connect) -> None:
     """To staff who do not observe it a foreign session is none, and their list is their own."""
     async with (
-        Client(application, token=tokens["ann"]) as ann,
-        Client(application, token=tokens["boss"]) as boss,
+        connect("ann") as ann,
+        connect("boss") as boss,
     ):
         session_id = await begin(ann)
 
@@ -119,7 +111,7 @@ async def test_nothing_is_theirs_before_they_observe(
         await boss.call("observe_session", session_id=session_id, after=0)
         assert (await boss.call("list_sessions"))["sessions"] == []
         assert (await boss.call("list_events", session_id=session_id))["head"] == 1
-        async with Client(application, token=tokens["boss"]) as other:
+        async with connect("boss") as other:
             error = await other.call("list_events", session_id=session_id)
             assert error["data"]["code"] == "session_not_found"
         await boss.call("unwatch_sessions", session_ids=[session_id])
@@ -127,13 +119,13 @@ async def test_nothing_is_theirs_before_they_observe(
     assert await LogEntry.objects.acount() == 1
 
 
-async def test_rights_are_graded(application: Application, tokens: dict[str, str]) -> None:
+async def test_rights_are_graded(connect: Connect) -> None:
     """Who may only read cannot write; who may only act cannot observe; a user can do neither."""
     async with (
-        Client(application, token=tokens["ann"]) as ann,
-        Client(application, token=tokens["reader"]) as reader,
-        Client(application, token=tokens["mover"]) as mover,
-        Client(application, token=tokens["bob"]) as bob,
+        connect("ann") as ann,
+        connect("reader") as reader,
+        connect("mover") as mover,
+        connect("bob") as bob,
     ):
         session_id = await begin(ann)
         for client in (mover, bob):
@@ -161,13 +153,13 @@ def _no_permission(user: User) -> None:
 
 @pytest.mark.parametrize("lose", [_no_staff, _no_permission], ids=["staff", "permission"])
 async def test_it_ends_with_the_right(
-    application: Application, tokens: dict[str, str], lose: Callable[[User], None]
+    application: Application, connect: Connect, lose: Callable[[User], None]
 ) -> None:
     """Who loses the permission, or is no staff any more, is shown nothing more; others are."""
     async with (
-        Client(application, token=tokens["ann"]) as ann,
-        Client(application, token=tokens["boss"]) as boss,
-        Client(application, token=tokens["reader"]) as reader,
+        connect("ann") as ann,
+        connect("boss") as boss,
+        connect("reader") as reader,
     ):
         session_id = await begin(ann)
         own = await begin(boss)
@@ -192,13 +184,11 @@ async def test_it_ends_with_the_right(
         assert error["data"]["code"] == "session_not_found"
 
 
-async def test_removing_an_observer_from_the_session(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_removing_an_observer_from_the_session(connect: Connect) -> None:
     """Who observes a session goes on when they are removed as a participant: it is by right."""
     async with (
-        Client(application, token=tokens["ann"]) as ann,
-        Client(application, token=tokens["reader"]) as reader,
+        connect("ann") as ann,
+        connect("reader") as reader,
     ):
         session_id = await begin(ann, participants=[{"user": "reader", "role": "member"}])
         await reader.call("observe_session", session_id=session_id, after=-1)
@@ -229,11 +219,11 @@ async def test_whether_observers_are_shown(
             assert told == {"session_id": session_id, "here": here}
 
 
-async def test_it_is_seen_who_observes(application: Application, tokens: dict[str, str]) -> None:
+async def test_it_is_seen_who_observes(application: Application, connect: Connect) -> None:
     """The list of connections says how many sessions a connection observes."""
     async with (
-        Client(application, token=tokens["ann"]) as ann,
-        Client(application, token=tokens["reader"]) as reader,
+        connect("ann") as ann,
+        connect("reader") as reader,
     ):
         session_id = await begin(ann)
         await reader.call("observe_session", session_id=session_id, after=-1)
@@ -247,11 +237,9 @@ async def test_it_is_seen_who_observes(application: Application, tokens: dict[st
         await until(counted)
 
 
-async def test_when_rights_cannot_be_asked(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_when_rights_cannot_be_asked(application: Application, connect: Connect) -> None:
     """Without the database, to observe is refused as unavailable and may be tried again."""
-    async with Client(application, token=tokens["reader"]) as reader:
+    async with connect("reader") as reader:
         log = (await application.flows.resolve(door)).log
         await log.close()
         error = await reader.call(
@@ -260,14 +248,12 @@ async def test_when_rights_cannot_be_asked(
         assert (error["data"]["code"], error["data"]["retry"]) == ("unavailable", True)
 
 
-async def test_a_request_that_names_two_sessions(
-    application: Application, tokens: dict[str, str]
-) -> None:
+async def test_a_request_that_names_two_sessions(connect: Connect) -> None:
     """Rights count in the session that the flow sees, whichever others the params name before."""
     async with (
-        Client(application, token=tokens["ann"]) as ann,
-        Client(application, token=tokens["bob"]) as bob,
-        Client(application, token=tokens["boss"]) as boss,
+        connect("ann") as ann,
+        connect("bob") as bob,
+        connect("boss") as boss,
     ):
         observed, foreign = await begin(ann), await begin(bob)
         await boss.call("observe_session", session_id=observed, after=0)

@@ -1,6 +1,6 @@
 """Every flow by every kind of person, over the WebSocket, over HTTP and from inside."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -19,8 +19,8 @@ from project.application import Application
 from sessions_app.inventory import all_flows
 from sessions_app.models import Connection, Node, User
 from sessions_app.protocol import CONNECTION_ONLY, PUBLIC
-from tests.sessions_app.permissions.cast import CAST, EVE, OBSERVERS, A, D, R, V, begin, make_cast
-from tests.sessions_app.sockets import Client, serving
+from tests.sessions_app.permissions.cast import CAST, EVE, OBSERVERS, A, D, R, V, begin
+from tests.sessions_app.sockets import Client, Connect
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -129,17 +129,6 @@ def params_of(name: str, rule: Rule, session_id: str) -> dict[str, object]:
     return {**rule.params(session_id), **key}
 
 
-@pytest.fixture
-async def application() -> AsyncIterator[Application]:
-    async with serving() as application:
-        yield application
-
-
-@pytest.fixture
-async def tokens() -> dict[str, str]:
-    return await sync_to_async(make_cast)()
-
-
 def test_every_flow_is_in_a_table() -> None:
     """Each flow says for whom it is: those that clients may call in one table, all others in the
     other.
@@ -149,7 +138,7 @@ def test_every_flow_is_in_a_table() -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_over_the_socket(application: Application, tokens: dict[str, str], name: str) -> None:
+async def test_over_the_socket(application: Application, connect: Connect, name: str) -> None:
     """A role decides; staff are strangers, whatever their permissions, as long as they do not ask
     to observe.
     """
@@ -157,7 +146,7 @@ async def test_over_the_socket(application: Application, tokens: dict[str, str],
     told, right = {}, {}
     for each in CAST:
         session_id = await begin(application, ended=rule.ended)
-        async with Client(application, token=tokens[each.name]) as client:
+        async with connect(each.name) as client:
             told[each.name] = outcome(await client.call(name, **params_of(name, rule, session_id)))
         granted = each.rights if rule.takes is not None else NONE
         right[each.name] = expected(rule, each.name, each.role, granted)
@@ -166,14 +155,14 @@ async def test_over_the_socket(application: Application, tokens: dict[str, str],
 
 @pytest.mark.parametrize("name", CALLS)
 async def test_in_a_session_that_is_observed(
-    application: Application, tokens: dict[str, str], name: str
+    application: Application, connect: Connect, name: str
 ) -> None:
     """Who observes a session has their rights in it, and nothing more."""
     rule = CALLS[name]
     told, right = {}, {}
     for each in OBSERVERS:
         session_id = await begin(application, ended=rule.ended)
-        async with Client(application, token=tokens[each.name]) as client:
+        async with connect(each.name) as client:
             await client.call("observe_session", session_id=session_id, after=0)
             told[each.name] = outcome(await client.call(name, **params_of(name, rule, session_id)))
         granted = NONE if name == "watch_sessions" else each.rights
@@ -219,14 +208,12 @@ async def test_nobody_without_a_name_has_a_socket(application: Application) -> N
 
 
 @pytest.mark.parametrize("name", INSIDE)
-async def test_not_over_the_socket(
-    application: Application, tokens: dict[str, str], name: str
-) -> None:
+async def test_not_over_the_socket(application: Application, connect: Connect, name: str) -> None:
     """What only the admin and commands run is no method of the socket, for nobody."""
     session_id = await begin(application)
     async with AsyncExitStack() as stack:
         for each in CAST:
-            client = await stack.enter_async_context(Client(application, token=tokens[each.name]))
+            client = await stack.enter_async_context(connect(each.name))
             answer = await client.call(name, **INSIDE[name].params(session_id))
             assert outcome(answer) == "method_not_found", each.name
 

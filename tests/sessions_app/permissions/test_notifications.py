@@ -1,19 +1,17 @@
 """Every notification by every kind of person: who is told what of a session."""
 
 import json
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from asgiref.sync import sync_to_async
 
 from project.application import Application
 from sessions_app.adapters.wiring import door
 from sessions_app.contract.notifications import NOTIFICATIONS
-from tests.sessions_app.permissions.cast import CAST, OBSERVERS, begin, make_cast
-from tests.sessions_app.sockets import Client, serving, until
+from tests.sessions_app.permissions.cast import CAST, OBSERVERS, begin
+from tests.sessions_app.sockets import Client, Connect, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,12 +28,6 @@ OF_THE_CONNECTION = {"welcome", "draining", "auth_expiring"}
 def test_every_notification_is_in_a_table() -> None:
     """Each notification says for whom it is."""
     assert NOTIFICATIONS.keys() == OF_A_SESSION | OF_WHAT_IS_WATCHED | OF_THE_CONNECTION
-
-
-@pytest.fixture
-async def application() -> AsyncIterator[Application]:
-    async with serving() as application:
-        yield application
 
 
 async def heard(client: Client, session_id: str) -> set[str]:
@@ -61,19 +53,15 @@ async def watch(client: Client, session_id: str) -> None:
             return
 
 
-async def test_who_is_told_of_a_session(application: Application) -> None:
+async def test_who_is_told_of_a_session(application: Application, connect: Connect) -> None:
     """Those who take part and those who may read are told all of it; everybody else nothing, also
     those who know its id and try.
     """
-    tokens = await sync_to_async(make_cast)()
     session_id = await begin(application)
     told: dict[str, set[str]] = {}
     async with AsyncExitStack() as stack:
-        clients = {
-            each.name: await stack.enter_async_context(Client(application, token=tokens[each.name]))
-            for each in CAST
-        }
-        author = await stack.enter_async_context(Client(application, token=tokens["owner"]))
+        clients = {each.name: await stack.enter_async_context(connect(each.name)) for each in CAST}
+        author = await stack.enter_async_context(connect("owner"))
         for client in clients.values():
             await watch(client, session_id)
         hub = (await application.flows.resolve(door)).hub
