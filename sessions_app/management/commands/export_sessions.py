@@ -19,7 +19,7 @@ from flows.export_session import ExportSession, export_session
 from flows.session import Status
 from sessions_app.adapters.archive import survey
 from sessions_app.management.commands.prune import days
-from sessions_app.management.operators import as_command_error
+from sessions_app.management.operators import as_command_error, as_json
 from sessions_app.management.progress import progress
 from sessions_app.scope import make_scope
 
@@ -47,6 +47,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--inactive-for", type=days, metavar="AGE", help="nothing happened for so long"
         )
+        parser.add_argument("--json", action="store_true", help="print the counts as JSON")
         parser.add_argument("--quiet", action="store_true", help="print nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -62,7 +63,9 @@ class Command(BaseCommand):
             written, there = asyncio.run(export(which, options["directory"], options["quiet"]))
         except OSError as error:
             raise CommandError(f"Cannot write there: {error}") from error
-        if not options["quiet"]:
+        if options["json"]:
+            self.stdout.write(as_json({"written": written, "complete_before": there}))
+        elif not options["quiet"]:
             self.stdout.write(f"Written: {written}, complete before: {there}.")
 
 

@@ -1,5 +1,6 @@
 """`manage.py export_sessions`."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,15 @@ def test_again(tmp_path: Path, damage: bytes) -> None:
     say(two, "ann", "x" * 16_000)
     assert call("export_sessions", str(tmp_path)).out == "Written: 1, complete before: 1.\n"
     assert call("export_sessions", str(tmp_path), "--quiet").out == ""
+
+
+def test_as_json(tmp_path: Path) -> None:
+    """A script gets the counts."""
+    begin("ann")
+    call("export_sessions", str(tmp_path), "--quiet")
+    begin("ann")
+    told = call("export_sessions", str(tmp_path), "--json")
+    assert (json.loads(told.out), told.err) == ({"written": 1, "complete_before": 1}, "")
 
 
 def test_which(tmp_path: Path) -> None:
