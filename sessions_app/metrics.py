@@ -103,8 +103,9 @@ def hub_metrics(hub: Hub) -> Iterator[Metric]:
     yield mode
     yield gauge("flow_watched_sessions", "Sessions that somebody here watches.", len(hub.feeds))
     yield counter("flow_hub_repairs", "Sessions whose events were read again.", hub.repairs)
-    yield counter("flow_doorbells_rung", "Messages to other processes.", hub.rung)
-    yield counter("flow_doorbells_heard", "Messages of other processes.", hub.heard)
+    bell = hub.doorbell
+    yield counter("flow_doorbells_rung", "Messages to other processes.", bell.rung if bell else 0)
+    yield counter("flow_doorbells_heard", "Messages of other processes.", bell.heard if bell else 0)
 
 
 def gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:

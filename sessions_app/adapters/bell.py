@@ -2,11 +2,12 @@
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 import structlog
 
-from sessions_app.adapters.hub import Layer, group_of
+from sessions_app.adapters.doorbell import NODES, Layer, committed_in
 
 logger = structlog.get_logger(__name__)
 
@@ -19,7 +20,7 @@ class Bell:
     """
 
     def __init__(self, session_id: UUID, layer: Layer) -> None:
-        self._group = group_of(session_id)
+        self._session_id = session_id
         self._layer = layer
         self._rung = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
@@ -38,10 +39,17 @@ class Bell:
     async def _listen(self) -> None:
         try:
             channel = await self._layer.new_channel()
-            await self._layer.group_add(self._group, channel)
+            await self._layer.group_add(NODES, channel)
             while True:
-                await self._layer.receive(channel)
-                self._rung.set()
+                self._hear(await self._layer.receive(channel))
         except Exception as error:  # noqa: BLE001
             # Whatever is wrong with the layer, it is only a doorbell; the next wait tries again.
             logger.debug("doorbell_deaf", error=repr(error))
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        try:
+            if self._session_id in committed_in(message):
+                self._rung.set()
+        except (KeyError, TypeError, ValueError):
+            # Another version's, or somebody else's: it may be of this session.
+            self._rung.set()

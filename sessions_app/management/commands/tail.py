@@ -60,7 +60,7 @@ class Command(BaseCommand):
 
 @contextmanager
 def resting(session_id: UUID | None) -> Iterator[Rest]:
-    """What rests between two looks at a session, or at all of them, which no one bell rings for."""
+    """What rests between two looks at a session, or at all of them: too many for a look a ring."""
     layer = get_channel_layer()
     # The in-memory layer tells nothing of other processes.
     if session_id is None or layer is None or isinstance(layer, InMemoryChannelLayer):

@@ -2,21 +2,29 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from secrets import token_hex
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
 from channels.layers import InMemoryChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
+from flows.events import Event
 from sessions_app.adapters.bell import Bell
-from sessions_app.adapters.hub import Layer, group_of
+from sessions_app.adapters.doorbell import NODES, Doorbell, Layer, Noted, Pace
 from tests.services import REDIS_URL
 
 SESSION = uuid4()
-RING = {"type": "doorbell", "head": 1}
+ELSEWHERE = uuid4()
+
+
+def event_of(session_id: UUID) -> Event:
+    return Event(
+        session_id=session_id, seq=1, kind="message_sent", actor="ann", at="t", data={"text": "Hi"}
+    )
 
 
 @pytest_asyncio.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
@@ -30,11 +38,22 @@ async def layer(request: pytest.FixtureRequest) -> AsyncIterator[Layer]:
     await redis.flush()
 
 
-async def rung(bell: Bell, layer: Layer, session_id: object = SESSION) -> bool:
-    """Whether it rings, however late, while somebody rings for a session again and again."""
+@asynccontextmanager
+async def ringing(layer: Layer) -> AsyncIterator[Doorbell]:
+    """The doorbell of another process."""
+    bell = Doorbell(layer, node="another", hear=lambda *_: None, pace=Pace())
+    bell.start()
+    try:
+        yield bell
+    finally:
+        await bell.close()
+
+
+async def rung(bell: Bell, other: Doorbell) -> bool:
+    """Whether it rings, however late, while somebody rings for the session again and again."""
     waiting = asyncio.create_task(bell.wait(60))
     while not waiting.done():
-        await layer.group_send(f"session.{session_id}", RING)
+        other.committed(SESSION, [event_of(SESSION)])
         await asyncio.wait([waiting], timeout=0.01)
     return await waiting
 
@@ -42,18 +61,32 @@ async def rung(bell: Bell, layer: Layer, session_id: object = SESSION) -> bool:
 async def test_it_rings(layer: Layer) -> None:
     """Whoever waits is woken when something is committed in the session, again and again."""
     bell = Bell(SESSION, layer)
-    assert group_of(SESSION) == f"session.{SESSION}"
-    assert await rung(bell, layer)
-    assert await rung(bell, layer)
+    async with ringing(layer) as other:
+        assert await rung(bell, other)
+        assert await rung(bell, other)
 
 
 async def test_nothing_happens(layer: Layer) -> None:
     """Whoever waits waits no longer than they said; what happens elsewhere wakes nobody."""
     bell = Bell(SESSION, layer)
-    await bell.wait(0)
-    await layer.group_send(group_of(uuid4()), RING)
-    assert not await bell.wait(0.05)
-    assert await rung(bell, layer)
+    async with ringing(layer) as other:
+        assert await rung(bell, other)
+        while await bell.wait(0.05):
+            pass
+        other.committed(ELSEWHERE, [event_of(ELSEWHERE)])
+        other.say(Noted(SESSION, "frame", None))
+        assert not await bell.wait(0.05)
+        assert await rung(bell, other)
+
+
+async def test_what_is_not_understood(layer: Layer) -> None:
+    """What another version says may be of the session: whoever waits looks."""
+    bell = Bell(SESSION, layer)
+    waiting = asyncio.create_task(bell.wait(60))
+    while not waiting.done():
+        await layer.group_send(NODES, {"type": "doorbell", "head": 1})
+        await asyncio.wait([waiting], timeout=0.01)
+    assert await waiting
 
 
 class Broken(InMemoryChannelLayer):  # type: ignore[misc]  # Channels has no types
@@ -73,4 +106,5 @@ async def test_a_broken_layer() -> None:
     bell = Bell(SESSION, layer)
     assert not await bell.wait(0.01)
     layer.broken = False
-    assert await rung(bell, layer)
+    async with ringing(layer) as other:
+        assert await rung(bell, other)

@@ -2,9 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,8 +12,10 @@ from structlog.testing import capture_logs
 
 from flows.errors import Unavailable
 from flows.events import Event
+from sessions_app.adapters.doorbell import NODES, RING, Committed, Noted, Pace, Present
 from sessions_app.adapters.feed import Entry
-from sessions_app.adapters.hub import MEET_AFTER, NODES, PAGE, RING, Hub, Pace
+from sessions_app.adapters.hub import MEET_AFTER, PAGE, Hub
+from tests.sessions_app.adapters.streets import BUSY, STILL, Street, settle, until
 
 ID = UUID("0197c5a0-0000-7000-8000-000000000001")
 
@@ -59,55 +60,6 @@ class Log:
         if self.failing:
             raise LookupError
         return {} if self.deleted else dict.fromkeys(session_ids, len(self.events))
-
-
-class Street:
-    """Channel layers of several processes, with a doorbell between them that can be broken."""
-
-    def __init__(self) -> None:
-        self.groups: dict[str, set[str]] = {}
-        self.queues: dict[str, asyncio.Queue[dict[str, Any]]] = {}
-        self.broken = False
-        self.deaf = False
-        #: Cleared: every operation hangs.
-        self.answers = asyncio.Event()
-        self.answers.set()
-        #: So many operations will never be over.
-        self.lost = 0
-        self.sent: list[dict[str, Any]] = []
-
-    async def _answer(self) -> None:
-        if self.lost:
-            self.lost -= 1
-            await asyncio.Event().wait()
-        await self.answers.wait()
-        if self.broken:
-            raise ConnectionError
-
-    async def new_channel(self) -> str:
-        await self._answer()
-        name = f"channel-{len(self.queues)}"
-        self.queues[name] = asyncio.Queue()
-        return name
-
-    async def receive(self, channel: str) -> dict[str, Any]:
-        message = await self.queues[channel].get()
-        if "broken" in message:
-            raise ValueError
-        return message
-
-    async def group_add(self, group: str, channel: str) -> None:
-        await self._answer()
-        self.groups.setdefault(group, set()).add(channel)
-
-    async def group_discard(self, group: str, channel: str) -> None:
-        self.groups[group].discard(channel)
-
-    async def group_send(self, group: str, message: dict[str, Any]) -> None:
-        await self._answer()
-        self.sent.append(message)
-        for channel in () if self.deaf else self.groups.get(group, ()):
-            self.queues[channel].put_nowait(message)
 
 
 class Listener:
@@ -161,12 +113,6 @@ async def running(
         yield hub
     finally:
         await hub.close()
-
-
-async def settle() -> None:
-    """Let every task run as far as it can."""
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 async def watch(hub: Hub, log: Log, user: str = "ann") -> Listener:
@@ -291,17 +237,15 @@ async def test_notes_reach_every_process_and_not_their_origin() -> None:
 
 
 async def test_a_feed_goes_with_its_last_reader() -> None:
-    """Nothing is kept of a session that nobody here watches, nor is its doorbell heard."""
-    log, street = Log(), Street()
-    async with running(log, street) as hub:
+    """Nothing is kept of a session that nobody here watches."""
+    log = Log()
+    async with running(log) as hub:
         listener = await watch(hub, log)
         other = await watch(hub, log)
         hub.leave(ID, listener)
         assert ID in hub.feeds
         hub.leave(ID, other)
-        await settle()
         assert hub.feeds == {}
-        assert street.groups == {f"session.{ID}": set()}
 
 
 async def test_a_feed_stays_while_somebody_may_still_follow() -> None:
@@ -345,7 +289,12 @@ async def test_what_is_waiting_is_rung_before_the_end() -> None:
     log, street = Log(), Street()
     async with running(log, street) as hub:
         hub.committed(log.append())
-    assert [message["head"] for message in street.sent] == [1]
+    assert heads(street) == [1]
+
+
+def heads(street: Street) -> list[int]:
+    """Which heads were told to others."""
+    return [each.head for each in street.said() if isinstance(each, Committed)]
 
 
 def here(listener: Listener) -> list[list[str]]:
@@ -391,23 +340,10 @@ async def test_the_last_one_to_leave_a_node_is_told_to_the_others() -> None:
         two.look_around()
         two.leave(ID, bob)
         await settle()
-        assert [each["here"] for each in street.sent if "here" in each] == [["bob"], []]
+        assert [each.users for each in street.said() if isinstance(each, Present)] == [["bob"], []]
 
 
 # -- what may not hold it up -----------------------------------------------------------------------
-
-#: No check but those that a test asks for.
-STILL = Pace(check_every=3600, rejoin_every=3600, patience=3600)
-
-#: All that is done again is done again at once.
-BUSY = Pace(check_every=0.001, rejoin_every=0.001, patience=0.001)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - nobody tells when it comes true
-            await asyncio.sleep(0.001)
 
 
 async def test_a_check_that_fails_is_not_the_last() -> None:
@@ -423,14 +359,17 @@ async def test_a_check_that_fails_is_not_the_last() -> None:
 
 
 async def test_presence_that_fails_keeps_no_event_back() -> None:
-    """What another process says of who is there, whatever it is, does not stop the check."""
-    log, street = Log(), Street()
-    nonsense = {"node": "n", "session_id": str(ID), "here": [1, "a"]}
-    async with running(log, street, BUSY) as hub:
+    """Whatever is wrong with telling who is there, it does not stop the check."""
+
+    class Deaf(Listener):
+        def note(self, frame: str, *, origin: str | None) -> None:
+            raise LookupError
+
+    log = Log()
+    async with running(log, pace=BUSY) as hub:
         listener = await watch(hub, log)
-        await until(lambda: listener.notes != [])
         with capture_logs() as logs:
-            await street.group_send(f"session.{ID}", nonsense)
+            hub.follow(ID, Deaf(), head=len(log.events))
             await until(lambda: {"look_around_failed"} <= {each["event"] for each in logs})
         log.append()
         assert await listener.has(1)
@@ -454,7 +393,7 @@ async def test_a_layer_that_hangs_holds_nothing_up() -> None:
         street.answers.set()
         await until(lambda: bool(street.groups))
         there.committed(log.append())
-        await until(lambda: any(each.get("head") == 3 for each in street.sent))
+        await until(lambda: 3 in heads(street))
         assert await listener.has(1, 2, 3)
 
 
@@ -487,7 +426,7 @@ async def test_a_layer_that_hangs_costs_no_memory() -> None:
         assert await listener.has(*range(1, 1 + RING + 1))
         await here.check()
         assert await listener.has(*range(1, 1 + RING + 10 + 1))
-        assert len(street.sent) == 1 + 1 + RING
+        assert sum(isinstance(each, Noted) for each in street.said()) == RING
 
 
 async def test_trouble_with_the_layer_is_told_once() -> None:
@@ -524,13 +463,13 @@ async def test_what_cannot_be_read_from_the_layer_is_skipped() -> None:
     async with running(log, street, BUSY) as here, running(log, street, BUSY) as there:
         listener = await watch(here, log)
         await until(lambda: bool(street.groups))
-        (channel,) = street.groups[f"session.{ID}"]
+        (channel,) = street.groups[NODES]
         street.queues[channel].put_nowait({"broken": True})
         there.committed(log.append())
         assert await listener.has(1)
         await until(street.queues[channel].empty)
         assert len(street.queues) == 2
-        assert street.groups == {f"session.{ID}": {channel}}
+        assert street.groups == {NODES: {channel}}
 
 
 async def test_it_says_how_events_of_others_come() -> None:
