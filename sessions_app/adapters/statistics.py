@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from flows.events import MessageSent
 from sessions_app import models
+from sessions_app.adapters.acts import OPERATOR
 from sessions_app.adapters.connections import nodes
 
 
@@ -53,7 +54,7 @@ def statistics(*, since: datetime, largest: int, using: str) -> Statistics:
         messages=sums["messages"],
         messages_by_day=_by_day(since, using),
         receipts=models.Receipt.objects.using(using).count(),
-        users=models.User.objects.using(using).count(),
+        users=models.User.objects.using(using).exclude(username=OPERATOR).count(),
         largest=[Large(*row) for row in large[:largest]],
         database_bytes=database_bytes(using),
         connections={each.node: each.connections for each in nodes(using=using)},

@@ -20,6 +20,7 @@ from flows.errors import AlreadyDone
 from flows.events import Body, SessionCreated, SessionRenamed
 from flows.input import Mutation, SessionMutation
 from flows.session import Session
+from sessions_app.adapters.acts import OPERATOR, message_of, operator
 from sessions_app.adapters.log import DjangoSessions
 from tests.fakes import FakeAudit, FakeSessions
 
@@ -71,11 +72,9 @@ def acts(sessions: Sessions, audit: Audit, store: str | None) -> Acts:
             return await sessions.run(stored)
         assert isinstance(sessions, FakeSessions)
         assert isinstance(audit, FakeAudit)
-        # An operator is no user whose act it could be shown as.
-        kept = [each for each in (*sessions.acts, *audit.acts) if each.by != SYSTEM_NAME]
         return [
-            (each.by, each.kind, each.id, ": ".join(filter(None, (each.done, each.reason))))
-            for each in kept
+            (OPERATOR if each.by == SYSTEM_NAME else each.by, each.kind, each.id, message_of(each))
+            for each in (*sessions.acts, *audit.acts)
         ]
 
     return read
@@ -141,10 +140,10 @@ async def test_on_its_own(audit: Audit, acts: Acts) -> None:
 
 
 async def test_of_the_system(audit: Audit, sessions: Sessions, acts: Acts) -> None:
-    """What an operator does is nobody's entry: no user has the system's name."""
-    await audit.record(act(by=SYSTEM_NAME))
+    """What an operator does is kept as an act of `manage.py`, and says who it was and where."""
     await rename(sessions, "Wall", act(by=SYSTEM_NAME))
-    assert await acts() == []
-    session = await sessions.find(ID)
-    assert session is not None
-    assert session.title == "Wall"
+    await audit.record(act(by=SYSTEM_NAME, done="Drained", kind="node", id="n1", reason="Old"))
+    assert [
+        ("manage.py", "session", str(ID), f"Renamed by {operator()}"),
+        ("manage.py", "node", "n1", f"Drained by {operator()}: Old"),
+    ] == await acts()

@@ -89,7 +89,7 @@ async def test_bad_input(stage: Stage) -> None:
 
 async def test_what_staff_read_is_recorded(stage: Stage) -> None:
     """Who exports by right is recorded with the reason, once, before the first event; others are
-    not, and nor is what was refused.
+    not, nor is an operator, nor what was refused.
     """
     session_id = await stage.begin()
     reader = Actor("zoe", frozenset({Right.READ}))
@@ -104,6 +104,7 @@ async def test_what_staff_read_is_recorded(stage: Stage) -> None:
         async for _ in events:
             pass
     await exported(stage, session_id, Actor("cid"))
+    await exported(stage, session_id, SYSTEM)
     with pytest.raises(Forbidden):
         await exported(stage, session_id, Actor("zoe", frozenset({Right.VIEW})))
     assert stage.audit.acts == [act]

@@ -5,7 +5,11 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DEFAULT_DB_ALIAS, transaction
 
+from flows.actor import SYSTEM_NAME
+from flows.atoms.audit import Act
+from sessions_app.adapters.acts import keep_acts
 from sessions_app.management.operators import find_user
 from sessions_app.models import AccessToken
 from sessions_app.sentences import plain
@@ -35,4 +39,8 @@ class Command(BaseCommand):
             raise CommandError(f"--name: {' '.join(error.messages)}") from error
         if name != plain(name):
             raise CommandError("--name: Expected text without control characters")
-        self.stdout.write(issue_token(user, name))
+        act = Act(by=SYSTEM_NAME, done="Issued a token", kind="user", id=user.username, reason=name)
+        with transaction.atomic():
+            token = issue_token(user, name)
+            keep_acts([act], using=DEFAULT_DB_ALIAS)
+        self.stdout.write(token)

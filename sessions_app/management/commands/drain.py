@@ -21,12 +21,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Which."""
         parser.add_argument("node", nargs="?", help="name of the node")
+        parser.add_argument("--reason", default="", help="why; staff can read it in the history")
         parser.add_argument("--json", action="store_true", help="print the flow's result")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Ask it."""
         if options["node"] is not None:
-            done = run_for_operator(drain_node, {"node": options["node"]})
+            done = run_for_operator(
+                drain_node, {"node": options["node"], "reason": options["reason"]}
+            )
             self.stdout.write(as_json(done) if options["json"] else "It drains.")
             return
         found = run_for_operator(list_nodes, {})

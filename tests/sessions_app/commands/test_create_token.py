@@ -1,8 +1,10 @@
 """`manage.py create_token`."""
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.core.management.base import CommandError
 
+from sessions_app.adapters.acts import operator
 from sessions_app.models import AccessToken, User
 from tests.servers import manage, sqlite_database
 from tests.sessions_app.commands.running import call, stored
@@ -23,9 +25,14 @@ def test_prints_the_token_only(ann: User) -> None:
 
 
 def test_keeps_the_name(ann: User) -> None:
-    """A token has the name it is given."""
-    call("create_token", "ann", "--name", "Büro, 2nd floor")
+    """A token has the name it is given, and the user's history tells who issued it."""
+    token = call("create_token", "ann", "--name", "Büro, 2nd floor").out.strip()
     assert AccessToken.objects.get().name == "Büro, 2nd floor"
+    entry = LogEntry.objects.get(object_id=str(ann.pk))
+    message = entry.get_change_message()
+    assert message == f"Issued a token by {operator()}: Büro, 2nd floor"
+    assert entry.user.username == "manage.py"
+    assert token not in message
 
 
 @pytest.mark.parametrize("name", ["bob", "", "$system", "ANN", "a\x00b", "\udcff", "x" * 9000])
