@@ -22,10 +22,11 @@ from sessions_app.adapters.nodes import MOST_ROWS
 from sessions_app.auth import Identity
 from sessions_app.close_codes import RECONNECT, REMOVED_BY_STAFF, Close
 from sessions_app.credentials import Judgement
-from sessions_app.heartbeat import BEAT_EVERY, SEEN_STEP, Heartbeat
+from sessions_app.heartbeat import BEAT_EVERY, ROWS_A_LOOK, SEEN_STEP, Heartbeat
 from sessions_app.keeper import Keeper
 from sessions_app.models import Connection, Instruction, Node, User
 from tests.fakes import FixedClock
+from tests.sessions_app.kept import KeptConnection
 
 ACT = Act(by=SYSTEM.name, done="Asked", kind="user", id="ann")
 
@@ -42,30 +43,6 @@ ALIASES = [
         ],
     ),
 ]
-
-
-class Socket:
-    """An open connection, which remembers how it was closed."""
-
-    def __init__(self, id_: str, user: User, *, now: float = 0.0) -> None:
-        self.id = id_
-        self.epoch = "e1"
-        self.identity = Identity(user.username, user.pk)
-        self.opened_at = self.heard_at = self.ping_at = now
-        self.warned = False
-        self.watching = self.observing = self.lag = 0
-        self.closed: list[Close] = []
-
-    def look(self, now: float) -> None: ...
-    def ping(self) -> None: ...
-    def tell(self, method: str, params: dict[str, object]) -> None: ...
-    def stop_observing(self) -> None: ...
-
-    def close_with(self, why: Close) -> None:
-        self.closed.append(why)
-
-    async def finish(self, why: Close) -> None:
-        self.closed.append(why)
 
 
 class Process:
@@ -126,8 +103,11 @@ class Stage:
         self.processes.append(process)
         return process
 
-    def connect(self, process: Process, id_: str, user: str = "ann", now: float = 0.0) -> Socket:
-        socket = Socket(id_, self.users[user], now=now)
+    def connect(
+        self, process: Process, id_: str, user: str = "ann", now: float = 0.0
+    ) -> KeptConnection:
+        owner = self.users[user]
+        socket = KeptConnection(id_, Identity(owner.username, owner.pk), now=now)
         process.keeper.add(socket)
         return socket
 
@@ -236,6 +216,17 @@ async def test_many_at_once(stage: Stage) -> None:
     await process.heart.look(2.0)
     assert process.units.count("write") == 3
     assert await stage.ids() == []
+
+
+async def test_thousands_at_once(stage: Stage) -> None:
+    """A look writes so many and no more, so that it ends: the next one goes on."""
+    process = await stage.process("n1")
+    for each in range(ROWS_A_LOOK + 1):
+        stage.connect(process, f"c{each:04}")
+    await process.heart.look(1.0)
+    assert await stage.rows(Connection) == ROWS_A_LOOK
+    await process.heart.look(2.0)
+    assert await stage.rows(Connection) == ROWS_A_LOOK + 1
 
 
 async def test_a_node_that_died(stage: Stage) -> None:

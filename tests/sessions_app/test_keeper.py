@@ -16,11 +16,12 @@ from django.utils import timezone
 from project.application import Application
 from sessions_app.adapters.wiring import door
 from sessions_app.auth import Identity
-from sessions_app.close_codes import DRAINING, Close
+from sessions_app.close_codes import DRAINING, INTERNAL, Close
 from sessions_app.credentials import Judgement
 from sessions_app.keeper import BATCH, Keeper
 from sessions_app.models import AccessToken, Ticket, User
-from tests.sessions_app.sockets import Client, Connect
+from tests.sessions_app.kept import KeptConnection
+from tests.sessions_app.sockets import Client, Connect, request
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -91,7 +92,8 @@ async def test_a_login_that_expires_is_warned_and_then_closed(
         warned = await page.frame()
         assert warned["method"] == "auth_expiring"
         assert 40_000 < warned["params"]["in_ms"] <= 50_000
-        assert await page.call("ping") == {}
+        await page.send(request(1, "ping", {}))
+        assert (await page.frame())["result"] == {}
         await login.aupdate(expire_date=timezone.now())
         await look(application)
         assert await page.closed() == 4003
@@ -281,25 +283,14 @@ async def test_a_process_without_clients_ends_at_once(application: Application) 
     await asyncio.wait_for(application.drain(), timeout=0.4)
 
 
-class Busy:
+class Busy(KeptConnection):
     """A connection that is not finished before so many others are about to be."""
 
     def __init__(self, begun: list[Close], together: int, over: asyncio.Event) -> None:
-        self.id = "c1"
-        self.epoch = "e1"
-        self.identity = Identity("ann", 1)
-        self.opened_at = self.heard_at = self.ping_at = 0.0
-        self.watching = self.observing = self.lag = 0
-        self.warned = False
+        super().__init__("c1", Identity("ann", 1))
         self._begun = begun
         self._together = together
         self._over = over
-
-    def look(self, now: float) -> None: ...
-    def ping(self) -> None: ...
-    def close_with(self, why: Close) -> None: ...
-    def tell(self, method: str, params: dict[str, object]) -> None: ...
-    def stop_observing(self) -> None: ...
 
     async def finish(self, why: Close) -> None:
         self._begun.append(why)
@@ -308,8 +299,15 @@ class Busy:
         await self._over.wait()
 
 
-async def test_what_hangs_in_one_batch_does_not_hold_up_the_next() -> None:
-    """However many sockets are busy when a process ends, they take their time together."""
+class Broken(KeptConnection):
+    """A connection that cannot be looked at."""
+
+    def look(self, now: float) -> None:
+        raise ValueError("a mistake of ours")
+
+
+def keeper() -> Keeper:
+    """A keeper of nobody yet, with whose credentials all is well."""
 
     async def ask(identities: object, observers: object) -> Judgement:
         return Judgement({}, {})
@@ -317,15 +315,32 @@ async def test_what_hangs_in_one_batch_does_not_hold_up_the_next() -> None:
     async def epoch() -> str:
         return "e1"
 
-    keeper = Keeper(ask, epoch, ping_seconds=25)
+    return Keeper(ask, epoch, ping_seconds=25)
+
+
+async def test_what_hangs_in_one_batch_does_not_hold_up_the_next() -> None:
+    """However many sockets are busy when a process ends, they take their time together."""
+    kept = keeper()
     begun: list[Close] = []
     over = asyncio.Event()
     busy = [Busy(begun, BATCH + 1, over) for _ in range(BATCH + 1)]
     for each in busy:
-        keeper.add(each)
-    draining = asyncio.create_task(keeper.drain())
+        kept.add(each)
+    draining = asyncio.create_task(kept.drain())
     await over.wait()
     assert begun == [DRAINING] * (BATCH + 1)
     for each in busy:
-        keeper.remove(each)
+        kept.remove(each)
     await draining
+
+
+async def test_who_cannot_be_looked_at_is_closed_and_nobody_else() -> None:
+    """A mistake of ours with one connection closes it, 4000; the others are looked at."""
+    kept = keeper()
+    broken, fine = Broken("c1", Identity("ann", 1)), KeptConnection("c2", Identity("bob", 2))
+    for each in (broken, fine):
+        kept.add(each)
+        each.ping_at = 0.0
+    await kept.look(1.0)
+    assert (broken.closed, fine.closed) == ([INTERNAL], [])
+    assert fine.ping_at == 1.0 + kept.ping_seconds

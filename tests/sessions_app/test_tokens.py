@@ -302,6 +302,15 @@ class TestTicket:
 
         assert redeem_ticket(ticket) is None
 
+    def test_of_a_revoked_token(self, ann: User) -> None:
+        """A ticket that was asked for with a token is good no longer than the token."""
+        token = AccessToken.objects.create(user=ann, digest="d")
+        first, second = (issue_ticket(ann, token_id=token.pk) for _ in range(2))
+        assert redeem_ticket(first) == ann
+
+        assert revoke_token(token.pk)
+        assert redeem_ticket(second) is None
+
     def test_is_no_token(self, ann: User) -> None:
         """A ticket is no token, nor with a token's prefix, and can still be redeemed."""
         ticket = issue_ticket(ann)
