@@ -301,6 +301,12 @@ class Server:
         assert found
         return int(found[1]) * 1024
 
+    def cpu_seconds(self) -> float:
+        """How long the process has run so far, on any core, in seconds."""
+        # After the name, which may hold anything: proc(5).
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def complaints(self) -> list[str]:
         """The lines of its log that tell of something nobody has handled."""
         return [line for line in self.log.splitlines() if is_complaint(line)]

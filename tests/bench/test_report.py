@@ -46,3 +46,10 @@ def test_a_failed_run_reaches_nothing() -> None:
 def test_what_was_skipped_is_told_with_its_reason() -> None:
     """A contender that cannot run here is named."""
     assert "- skipped: Node: there is no Node" in markdown(ABOUT, [run(OURS, 1)])
+
+
+def test_a_load_generator_that_is_too_busy_is_told() -> None:
+    """Where the load generator took nearly a core, the figure may be its own, and says so."""
+    busy, idle = (Run(OURS, TEN, rate=1.0, load_cpu=share) for share in (0.86, 0.85))
+    assert "86% **too busy**" in markdown(ABOUT, [busy])
+    assert "too busy" not in markdown(ABOUT, [idle])

@@ -43,17 +43,19 @@ async def test_what_a_template_let_through_would_not_run(
     """Markup that gets into a page as markup does nothing, and goes nowhere."""
     page = await browsing.page(server, server.people["admin"])
     await page.goto("/admin/")
-    await page.evaluate(
-        """() => {
-            document.body.insertAdjacentHTML("beforeend",
-                "<img src=/nowhere onerror='window.ran=1'>" +
-                "<a id=a href='javascript:window.ran=1'>x</a>");
-            const script = document.createElement("script");
-            script.textContent = "window.ran = 1";
-            document.body.append(script);
-            document.getElementById("a").click();
-        }"""
-    )
+    # What is not found is told, too, some time afterwards.
+    async with page.expect_console_message(lambda told: "/nowhere" in told.location["url"]):
+        await page.evaluate(
+            """() => {
+                document.body.insertAdjacentHTML("beforeend",
+                    "<img src=/nowhere onerror='window.ran=1'>" +
+                    "<a id=a href='javascript:window.ran=1'>x</a>");
+                const script = document.createElement("script");
+                script.textContent = "window.ran = 1";
+                document.body.append(script);
+                document.getElementById("a").click();
+            }"""
+        )
     sent = await page.evaluate("fetch('http://127.0.0.2:9/').then(() => 'sent', () => 'kept')")
     assert (sent, await page.evaluate("window.ran")) == ("kept", None)
     told = [each for each in browsing.complaints if "Content Security Policy" in each]

@@ -9,6 +9,7 @@ from asgiref.sync import sync_to_async
 from django.core.management.base import CommandError
 from django.utils import timezone
 
+from sessions_app.management.commands.prune import days
 from sessions_app.models import Event, Receipt, Session
 from tests.sessions_app.commands.running import begin, call, say, stored
 from tests.sessions_app.sockets import Client, people, serving
@@ -56,6 +57,11 @@ def test_inactive() -> None:
     call("prune", "--inactive-for", "1w", "--status", "open", "--yes")
     assert not Session.objects.filter(pk=opened).exists()
     assert Session.objects.count() == 1
+
+
+def test_ages() -> None:
+    """An age is a number of hours, days or weeks."""
+    assert [days(word) for word in ("12h", "90d", "8w")] == [0.5, 90, 56]
 
 
 @pytest.mark.parametrize("word", ["90", "d", "1.5d", "1y", "9999999d"])
