@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from flows.actor import SYSTEM, Actor
+from flows.actor import Actor
 from flows.create_session import create_session
 from flows.end_session import end_session
 from sessions_app.admin.deeds import AT_ONCE
@@ -181,7 +181,7 @@ class TestEndSessions:
     def test_tells_of_refusals(self, client: Client, superuser: User, ann: User) -> None:
         """A session that has ended already is told of, and the others end all the same."""
         ended, still_open = begin(ann, "Ended"), begin(ann, "Open")
-        run(end_session, {"session_id": str(ended), "key": "k"}, actor=SYSTEM)
+        run(end_session, {"session_id": str(ended), "key": "k"}, actor=Actor("ann"))
         head = Session.objects.get(pk=ended).last_seq
 
         _, told = post(client, ended, still_open, confirmed="yes", reason="Spam")
@@ -240,7 +240,7 @@ class TestReopenSessions:
     def test_runs_the_flow(self, client: Client, superuser: User, ann: User) -> None:
         """An ended session is open again, in the name of who asked, and the reason is kept."""
         session_id = begin(ann, "First")
-        run(end_session, {"session_id": str(session_id), "key": "k"}, actor=SYSTEM)
+        run(end_session, {"session_id": str(session_id), "key": "k"}, actor=Actor("ann"))
         content = client.get(page_of(Session.objects.get())).content.decode()
         assert "reopen_sessions" in content
         assert "end_sessions" not in content
@@ -266,7 +266,7 @@ class TestReopenSessions:
     def test_needs_the_permission(self, client: Client, ann: User) -> None:
         """Staff who may view and read, but not act, cannot reopen: nothing has changed."""
         session_id = begin(ann, "First")
-        run(end_session, {"session_id": str(session_id), "key": "k"}, actor=SYSTEM)
+        run(end_session, {"session_id": str(session_id), "key": "k"}, actor=Actor("ann"))
         client.force_login(make_staff("reader", "view_session", "read_session"))
         before = stored()
         assert "reopen_sessions" not in client.get(reverse(LIST)).content.decode()
