@@ -1,6 +1,7 @@
 """Sessions: the list, each with its timeline, and what staff do with them."""
 
 import secrets
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -29,7 +30,7 @@ from sessions_app.admin.exports import ExportForm, export
 from sessions_app.admin.filters import ActivityFilter, OwnerFilter, sessions_with
 from sessions_app.admin.read_only import ReadOnlyAdmin
 from sessions_app.admin.rights import may_act, may_read
-from sessions_app.models import Participant, Session
+from sessions_app.models import Event, Participant, Session
 from sessions_app.scope import run_each, scope_of
 from sessions_app.staff import staff_actor
 
@@ -209,8 +210,12 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.timeline_view)
-        mine = path("<uuid:pk>/timeline/", view, name="sessions_app_session_timeline")
-        return [mine, *super().get_urls()]
+        links = self.admin_site.admin_view(self.links_view)
+        return [
+            path("<uuid:pk>/timeline/", view, name="sessions_app_session_timeline"),
+            path("<uuid:pk>/timeline/links/", links, name="sessions_app_session_links"),
+            *super().get_urls(),
+        ]
 
     def timeline_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """The page of a session's events; what is posted is said in it."""
@@ -235,6 +240,18 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
             **log_of(request, session),
         }
         return TemplateResponse(request, "admin/sessions_app/session/timeline.html", context)
+
+    def links_view(self, request: HttpRequest, pk: UUID) -> JsonResponse:
+        """Where the rows of a part of the log lead to, for those that came without a reload."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        session = Session.objects.filter(pk=pk).first()
+        if session is None:
+            raise Http404("There is no such session")
+        events = timeline.part_of_log(session, timeline.wanted(request.GET)).events
+        may_open = request.user.has_perm("sessions_app.view_event")
+        found = timeline.links(events, opening=may_open, receipts=receipts_for(request, events))
+        return JsonResponse({"links": found})
 
     # -- what is done ----------------------------------------------------------------------------
 
@@ -286,8 +303,7 @@ def log_of(request: HttpRequest, session: Session) -> dict[str, Any]:
     """The part of the log that is wanted, as lines, and the ways to the others."""
     wanted = timeline.wanted(request.GET)
     part = timeline.part_of_log(session, wanted)
-    shows_receipts = request.user.has_perm("sessions_app.view_receipt")
-    receipts = timeline.receipts_of(part.events) if shows_receipts else {}
+    receipts = receipts_for(request, part.events)
     return {
         "wanted": wanted,
         "log": list(
@@ -297,6 +313,12 @@ def log_of(request: HttpRequest, session: Session) -> dict[str, Any]:
         "is_latest": not part.newer,
         "kinds": [(kind, kind.replace("_", " ")) for kind in BODIES],
     }
+
+
+def receipts_for(request: HttpRequest, events: Sequence[Event]) -> Mapping[tuple[str, str], int]:
+    """The receipts of what `events` came of, for who may see receipts."""
+    may_see = request.user.has_perm("sessions_app.view_receipt")
+    return timeline.receipts_of(events) if may_see else {}
 
 
 def write(request: HttpRequest, session: Session, form: WriteForm) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
+from django.urls import reverse
 from django.utils.http import urlencode
 
 from flows.events import BODIES
@@ -129,6 +130,23 @@ def lines(
             receipts.get((event.actor, event.key)),
             wanted.address(seq=event.seq, unseen=event.seq),
         )
+
+
+def links(
+    events: Sequence[Event], *, opening: bool, receipts: Mapping[tuple[str, str], int]
+) -> dict[int, dict[str, str]]:
+    """Where the lines of `events` lead to, by seq: to the event itself only for who may open it."""
+    found: dict[int, dict[str, str]] = {}
+    for line in lines(events, Wanted(), reading=False, receipts=receipts):
+        event = line.event
+        there = {"event": reverse("admin:sessions_app_event_change", args=[event.pk])}
+        found[event.seq] = there if opening else {}
+        if line.receipt:
+            address = reverse("admin:sessions_app_receipt_change", args=[line.receipt])
+            found[event.seq]["receipt"] = address
+        if line.trace_url:
+            found[event.seq]["trace"] = line.trace_url
+    return found
 
 
 def details(data: dict[str, Any], text: str) -> Iterator[tuple[str, str]]:

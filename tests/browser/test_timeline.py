@@ -41,8 +41,16 @@ class Timeline:
         """What selects the text of an event."""
         return f"#seq-{seq} .session-text"
 
+    async def links(self) -> list[list[str]]:
+        """Each link of each row: what it is called and where it leads to."""
+        found: list[list[str]] = await self.page.eval_on_selector_all(
+            "#events tr:not(:first-child) a",
+            "links => links.map(each => [each.textContent, each.href])",
+        )
+        return found
+
     async def words(self) -> list[list[str]]:
-        """What each row says, but for the links that only the server makes."""
+        """What each row says beside its links."""
         await self.page.eval_on_selector_all(
             ".session-links", "links => links.forEach(each => each.remove())"
         )
@@ -103,10 +111,13 @@ async def test_it_follows(browsing: Browsing, server: Server) -> None:
         await expect(admin.page.locator(admin.text(2))).to_have_text("Thursday at nine?")
         await client.call("end_session", session_id=session_id, reason="Done", key=uuid4().hex)
         await expect(admin.rows.last).to_contain_text("session ended")
-        followed = await admin.words()
+        # Event, receipt, and who has not seen it; when the server has been asked.
+        for seq in (2, 3):
+            await expect(admin.page.locator(f"#seq-{seq} a")).to_have_count(3)
+        followed = await admin.links(), await admin.words()
         await admin.page.reload()
         await expect(admin.rows).to_have_count(3)
-        assert await admin.words() == followed
+        assert (await admin.links(), await admin.words()) == followed
 
 
 @pytest.mark.parametrize("text", [HOSTILE, RTL])

@@ -28,6 +28,8 @@ class Live {
   /** Held back while it is paused: how many, and the latest of them. */
   #held = 0;
   /** @type {SessionEvent[]} */ #waiting = [];
+  /** The server is being asked where rows lead to. */
+  #isLinking = false;
 
   constructor() {
     this.#button.addEventListener("click", () => this.#press());
@@ -121,6 +123,47 @@ class Live {
     for (const range of document.querySelectorAll(".session-pages span"))
       range.textContent = `#${seqOf(this.#rows.firstElementChild)} to #${seqOf(this.#rows.lastElementChild)} of ${this.#head} events`;
     if (wasAtEnd) this.#toEnd();
+    void this.#link();
+  }
+
+  /** Link the new rows as the server does those it renders: a page of them at a time. */
+  async #link() {
+    if (this.#isLinking) return;
+    this.#isLinking = true;
+    try {
+      for (let row; (row = this.#rows.querySelector("tr.session-new:not([data-linked])")); ) {
+        const query = new URLSearchParams({ after: String(Number(seqOf(row)) - 1) });
+        if (this.#bar.dataset.kind) query.set("kind", this.#bar.dataset.kind);
+        const answer = await fetch(`links/?${query}`);
+        const { links } = await answer.json();
+        if (!links[seqOf(row)]) break;
+        for (const [seq, leads] of Object.entries(links)) this.#linkRow(seq, leads);
+      }
+    } catch {
+      // Offline, or signed out: the rows say all they say without links; the next row asks again.
+    } finally {
+      this.#isLinking = false;
+    }
+  }
+
+  /**
+   * @param {string} seq
+   * @param {{event?: string, receipt?: string, trace?: string}} leads
+   */
+  #linkRow(seq, { event, receipt, trace }) {
+    const row = /** @type {HTMLElement | null} */ (
+      this.#rows.querySelector(`tr.session-new#seq-${seq}:not([data-linked])`)
+    );
+    if (!row) return;
+    row.dataset.linked = "";
+    if (event) part(row, "[data-part=seq]").replaceChildren(link(event, seq));
+    const rest = part(row, ".session-links a");
+    if (receipt) rest.before(link(receipt, "Receipt"), " ");
+    if (trace) {
+      const leaving = link(trace, "Trace");
+      leaving.rel = "noreferrer";
+      rest.before(leaving, " ");
+    }
   }
 
   /** Whether the last row can be seen: above the bar, which is never below the screen. */
@@ -164,8 +207,10 @@ class Live {
       pattern.before(detail);
     }
     pattern.remove();
-    const unseen = new URLSearchParams({ seq: String(seq), unseen: String(seq) });
+    const unseen = new URLSearchParams();
     if (this.#bar.dataset.kind) unseen.set("kind", this.#bar.dataset.kind);
+    unseen.set("unseen", String(seq));
+    unseen.set("seq", String(seq));
     part(row, ".session-links a").setAttribute("href", `?${unseen}#participants`);
     return row;
   }
@@ -189,6 +234,17 @@ function part(within, selector) {
   const found = within.querySelector(selector);
   if (!found) throw new Error(`The page has no ${selector}`);
   return /** @type {T} */ (found);
+}
+
+/**
+ * @param {string} href
+ * @param {string} text
+ */
+function link(href, text) {
+  const made = document.createElement("a");
+  made.href = href;
+  made.textContent = text;
+  return made;
 }
 
 /** @param {{here?: string[] | null, count: number}} presence */

@@ -216,6 +216,47 @@ def test_receipts_and_traces_are_linked(
     assert "/event/" not in content
 
 
+def leads(client: Client, session: Session, **query: str | int) -> dict[str, dict[str, str]]:
+    """Where rows lead to that came without a reload."""
+    response = client.get(reverse("admin:sessions_app_session_links", args=[session.pk]), query)
+    assert response.status_code == 200
+    found: dict[str, dict[str, str]] = response.json()["links"]
+    return found
+
+
+def test_rows_that_come_live_lead_to_the_same(
+    client: Client, superuser: User, ann: User, settings: Settings
+) -> None:
+    """New rows lead to where the server's own rows lead to, for each as they may."""
+    settings.TRACE_URL = "https://traces.example.com/{trace}"
+    (session,) = make_sessions(ann, 1)
+    make_log(session, 150)
+    Event.objects.filter(seq=2).update(trace="abc")
+    Receipt.objects.create(
+        actor="ann", key="key-3", flow="send_message", fingerprint=b"", session=session, seq=3,
+        at=BEGIN,
+    )  # fmt: skip
+    content = read(client, session, after=0)
+    found = leads(client, session, after=0)
+    assert [int(seq) for seq in found] == seqs(content)
+    addresses = {address for each in found.values() for address in each.values()}
+    assert addresses == {
+        each
+        for each in re.findall(r'href="(.*?)"', content)
+        if "/event/" in each or "/receipt/" in each or "traces." in each
+    } - {reverse(f"admin:sessions_app_{each}_changelist") for each in ("event", "receipt")}
+    assert sorted(found["3"]) == ["event", "receipt"]
+    assert found["2"]["trace"] == "https://traces.example.com/abc"
+    assert list(leads(client, session, after=148)) == ["149", "150"]
+    assert list(leads(client, session, after=0, kind="session_created")) == ["1"]
+
+    client.force_login(make_staff("reader", "view_session", "read_session"))
+    assert leads(client, session, after=147) == {"148": {}, "149": {}, "150": {}}
+    session.delete()
+    gone = client.get(reverse("admin:sessions_app_session_links", args=[uuid4()]))
+    assert gone.status_code == 404
+
+
 def test_a_long_log_takes_few_queries(
     client: Client, superuser: User, ann: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:

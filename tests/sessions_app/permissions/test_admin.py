@@ -46,6 +46,7 @@ MODELS: dict[str, tuple[Openers, Openers, Openers]] = {
 MORE: dict[str, Openers] = {
     "auth_user_password_change": ["change_user"],
     "sessions_app_session_timeline": ["view_session", "change_session"],
+    "sessions_app_session_links": ["view_session", "change_session"],
     "app_list": sorted({each for model, (see, add, _) in MODELS.items()
                         if model.startswith("sessions_app") for opener in (*see, *add)
                         for each in opener.split("+")}),
