@@ -1,7 +1,6 @@
 """What one connection watches: a cursor per session, live or being fed from the log."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from sessions_app.adapters.feed import Entry, Feed
 from sessions_app.adapters.hub import Hub
 from sessions_app.close_codes import INTERNAL
 from sessions_app.counts import counts
+from sessions_app.flag import Flag
 from sessions_app.outbox import Outbox
 from sessions_app.protocol import notification
 
@@ -113,31 +113,47 @@ class Cursor:
 class Watches:
     """The cursors of one connection, and the task that feeds those that are behind."""
 
+    __slots__ = (
+        "_behind",
+        "_feeder",
+        "_news",
+        "_user",
+        "connection",
+        "cursors",
+        "delivered",
+        "hub",
+        "observed",
+        "outbox",
+        "registered",
+        "unanswered",
+    )
+
     def __init__(self, connection: str, user: str, hub: Hub, outbox: Outbox) -> None:
         self.connection = connection
         self.outbox = outbox
         self.hub = hub
         self.cursors: dict[UUID, Cursor] = {}
-        #: The sessions that are watched as staff.
-        self.observed: set[UUID] = set()
-        #: The sessions that requests under way have registered.
-        self.registered: Counter[UUID] = Counter()
+        #: The sessions that are watched as staff. What is nearly always empty is a list or a dict
+        #: here: an empty set holds four times as much, a Counter three times.
+        self.observed: list[UUID] = []
+        #: The sessions that requests under way have registered, each as often as it was.
+        self.registered: list[UUID] = []
         #: How many events were put into the outbox.
         self.delivered = 0
         self._user = user
         # Keys of writes that are not answered yet: a result comes before the connection's own
         # event of it, so such an event waits.
-        self.unanswered: Counter[str] = Counter()
+        self.unanswered: dict[str, int] = {}
         self._behind: dict[Cursor, None] = {}
+        # Both are there as long as something is fed.
         self._feeder: asyncio.Task[None] | None = None
-        # Made with the first feeder: most who watch are never behind.
-        self._news: asyncio.Event | None = None
+        self._news: Flag | None = None
 
     # -- answers before events -----------------------------------------------------------------
 
     def hold(self, key: str) -> None:
         """A write with `key` has begun."""
-        self.unanswered[key] += 1
+        self.unanswered[key] = self.unanswered.get(key, 0) + 1
 
     def release(self, key: str) -> None:
         """It has been answered."""
@@ -172,10 +188,7 @@ class Watches:
         cursor.replaying = replay
         cursor.lagging = False
         cursor.observing = observe
-        if observe:
-            self.observed.add(session_id)
-        else:
-            self.observed.discard(session_id)
+        self._observe(session_id, observe)
         self.hub.follow(session_id, cursor, head=head)
         return cursor
 
@@ -183,9 +196,15 @@ class Watches:
         """Forget the session, if it is watched."""
         if (cursor := self.cursors.pop(session_id, None)) is not None:
             self._behind.pop(cursor, None)
-            self.observed.discard(session_id)
+            self._observe(session_id, False)
             cursor.live = False
             self.hub.leave(session_id, cursor)
+
+    def _observe(self, session_id: UUID, observes: bool) -> None:
+        if observes and session_id not in self.observed:
+            self.observed.append(session_id)
+        elif not observes and session_id in self.observed:
+            self.observed.remove(session_id)
 
     def stop_observing(self) -> None:
         """What was watched by right is watched no more."""
@@ -217,20 +236,23 @@ class Watches:
             return
         self._behind[cursor] = None
         # The feeder may be waiting for an answer that is none of this cursor's.
-        self._news = self._news or asyncio.Event()
-        self._news.set()
-        if self._feeder is None or self._feeder.done():
-            self._feeder = asyncio.get_running_loop().create_task(self._feed())
+        if self._news is not None:
+            self._news.set()
+        else:
+            self._news = Flag()
+            self._feeder = asyncio.get_running_loop().create_task(self._feed(self._news))
 
-    async def _feed(self) -> None:
+    async def _feed(self, news: Flag) -> None:
         try:
-            while self._news is not None and self._behind and not self.outbox.closing:
-                await self._feed_all(self._news)
+            while self._behind and not self.outbox.closing:
+                await self._feed_all(news)
         except Exception:
             logger.exception("feed_failed", connection=self.connection)
             self.outbox.close(INTERNAL)
+        finally:
+            self._feeder = self._news = None
 
-    async def _feed_all(self, news: asyncio.Event) -> None:
+    async def _feed_all(self, news: Flag) -> None:
         news.clear()
         moved = False
         for cursor in tuple(self._behind):
@@ -282,12 +304,12 @@ class RequestWatcher:
     @property
     def watching(self) -> Collection[UUID]:
         """The sessions that are watched now, or are about to be by a request under way."""
-        return self._watches.cursors.keys() | self._watches.registered.keys()
+        return self._watches.cursors.keys() | set(self._watches.registered)
 
     async def register(self, session_ids: Sequence[UUID]) -> None:
         """From now on, notice whatever is committed in these sessions."""
         self._registered.extend(session_ids)
-        self._watches.registered.update(session_ids)
+        self._watches.registered += session_ids
         await self._watches.hub.register(session_ids)
 
     def follow(
@@ -315,6 +337,7 @@ class RequestWatcher:
         if not self._registered:
             return
         self._watches.hub.release(self._registered)
-        self._watches.registered -= Counter(self._registered)
+        for session_id in self._registered:
+            self._watches.registered.remove(session_id)
         for cursor in self._followed:
             self._watches.fall_behind(cursor)
