@@ -37,7 +37,9 @@ class Application:
             return
         if self._flows is None:
             await self._open_late()
-        await self._doors[scope["type"]]({**scope, "flows": self.flows}, receive, send)
+        # In place: a copy would be kept as long as a socket is open.
+        scope["flows"] = self.flows
+        await self._doors[scope["type"]](scope, receive, send)
 
     @property
     def flows(self) -> Scope:

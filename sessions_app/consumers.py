@@ -47,22 +47,27 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
         self.flows: Scope = scope["flows"]
         self.door = await self.flows.resolve(door)
         await receive()  # websocket.connect
+        if (identity := await self._shake_hands(send)) is not None:
+            await self._serve(await self._open(identity, send), receive)
+
+    async def _shake_hands(self, send: Send) -> Identity | None:
+        """Who has opened the socket, which is accepted then; None if it was refused."""
         if self.door.keeper.draining:
             counts.refused["draining"] += 1
             await self._send_elsewhere(send)
-            return
+            return None
         try:
-            identity = await self.door.log.run(recognise_handshake, scope)
+            identity: Identity | None = await self.door.log.run(recognise_handshake, self.scope)
         except WrongOrigin as error:
             counts.refused["wrong_origin"] += 1
             logger.info("handshake_refused", reason=str(error))
             await send({"type": "websocket.close"})  # before it is accepted: HTTP 403
-            return
+            return None
         except (Unavailable, DatabaseError):
             logger.warning("handshake_failed", exc_info=True)
             await self._refuse(send, close_codes.INTERNAL)
-            return
-        offered = scope.get("subprotocols", [])
+            return None
+        offered = self.scope.get("subprotocols", [])
         if offered and SUBPROTOCOL not in offered:
             await self._refuse(send, close_codes.NO_SUBPROTOCOL)
         elif identity is None:
@@ -72,7 +77,8 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
         else:
             subprotocol = SUBPROTOCOL if offered else None
             await send({"type": "websocket.accept", "subprotocol": subprotocol})
-            await self._serve(identity, receive, send)
+            return identity
+        return None
 
     async def _send_elsewhere(self, send: Send) -> None:
         """HTTP 503, where the server can say so, else 403: a balancer asks another process."""
@@ -91,7 +97,7 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
         await send({"type": "websocket.accept", "subprotocol": subprotocol})
         await send({"type": "websocket.close", "code": why[0], "reason": why[1]})
 
-    async def _serve(self, identity: Identity, receive: Receive, send: Send) -> None:
+    async def _open(self, identity: Identity, send: Send) -> Connection:
         granted = await self.flows.resolve(limits)
         clock = asyncio.get_running_loop().time
         connection = Connection(
@@ -110,27 +116,47 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
         connection.open(send)
         self.door.keeper.add(connection)
         counts.open(connection)
-        who = {"connection": connection.id, "user": identity.user, "node": self.door.hub.node}
-        logger.info("connection_opened", **who)
-        began = clock()
+        logger.info("connection_opened", **self._who(connection))
+        return connection
+
+    def _who(self, connection: Connection) -> dict[str, str]:
+        return {
+            "connection": connection.id,
+            "user": connection.user.name,
+            "node": self.door.hub.node,
+        }
+
+    async def _serve(self, connection: Connection, receive: Receive) -> None:
+        """Read until the socket is gone."""
+        # An idle socket holds a frame of this and of what calls it: few, and small ones.
         code = ABNORMAL
         try:
-            code = await self._read(connection, receive)
+            while (message := await receive())["type"] != "websocket.disconnect":
+                # Several, where the server gives them together.
+                for text in message.get("texts") or (message.get("text"),):
+                    if text is None:
+                        connection.outbox.close(close_codes.BINARY_FRAME)
+                    else:
+                        await connection.receive(text)
+            code = int(message.get("code") or ABNORMAL)
         finally:
             # Not on any `disconnect`: that is not always sent.
-            self.door.keeper.remove(connection)
-            await connection.close()
-            code = connection.outbox.verdict or code
-            counts.close(connection, code)
-            logger.info(
-                "connection_closed",
-                **who,
-                code=code,
-                seconds=round(clock() - began, 3),
-                received=connection.received,
-                sent=connection.sent,
-                delivered=connection.delivered,
-            )
+            await self._close(connection, code)
+
+    async def _close(self, connection: Connection, code: int) -> None:
+        self.door.keeper.remove(connection)
+        await connection.close()
+        code = connection.outbox.verdict or code
+        counts.close(connection, code)
+        logger.info(
+            "connection_closed",
+            **self._who(connection),
+            code=code,
+            seconds=round(asyncio.get_running_loop().time() - connection.opened_at, 3),
+            received=connection.received,
+            sent=connection.sent,
+            delivered=connection.delivered,
+        )
 
     async def _epoch(self) -> str:
         try:
@@ -151,17 +177,3 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
             "ping_seconds": settings.PING_SECONDS,
         }
         return notification("welcome", params)
-
-    async def _read(self, connection: Connection, receive: Receive) -> int:
-        """Read until the socket is gone; its close code."""
-        while True:
-            message = await receive()
-            if message["type"] == "websocket.disconnect":
-                return int(message.get("code") or ABNORMAL)
-            # Several, where the server gives them together.
-            texts = message.get("texts") or (message.get("text"),)
-            for text in texts:
-                if text is None:
-                    connection.outbox.close(close_codes.BINARY_FRAME)
-                else:
-                    await connection.receive(text)

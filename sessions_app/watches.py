@@ -188,7 +188,7 @@ class Watches:
         cursor.replaying = replay
         cursor.lagging = False
         cursor.observing = observe
-        self._observe(session_id, observe)
+        self._observe(session_id, observes=observe)
         self.hub.follow(session_id, cursor, head=head)
         return cursor
 
@@ -196,11 +196,11 @@ class Watches:
         """Forget the session, if it is watched."""
         if (cursor := self.cursors.pop(session_id, None)) is not None:
             self._behind.pop(cursor, None)
-            self._observe(session_id, False)
+            self._observe(session_id, observes=False)
             cursor.live = False
             self.hub.leave(session_id, cursor)
 
-    def _observe(self, session_id: UUID, observes: bool) -> None:
+    def _observe(self, session_id: UUID, *, observes: bool) -> None:
         if observes and session_id not in self.observed:
             self.observed.append(session_id)
         elif not observes and session_id in self.observed:
