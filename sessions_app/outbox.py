@@ -1,7 +1,7 @@
 """What waits to be sent on one socket: bounded, so that a slow reader costs a number, no buffer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 from sessions_app.close_codes import Close
@@ -56,12 +56,14 @@ class Outbox:
     @property
     def has_room(self) -> bool:
         """Whether another frame may be put in."""
-        return (
-            self._close is None
-            and not self._ended
-            and len(self._frames) < MAX_FRAMES
-            and self._bytes < MAX_BYTES
-        )
+        return self.free > 0
+
+    @property
+    def free(self) -> int:
+        """How many frames may be put in, if they are not too large."""
+        if self._close is not None or self._ended or self._bytes >= MAX_BYTES:
+            return 0
+        return max(0, MAX_FRAMES - len(self._frames))
 
     @property
     def waiting(self) -> int:
@@ -78,12 +80,20 @@ class Outbox:
         """Whether the socket is about to be closed from this side."""
         return self._close is not None or self._ended
 
-    def offer(self, frame: str) -> bool:
-        """As `put`, if there is room; whether there was."""
-        if not self.has_room:
-            return False
-        self.put(frame)
-        return True
+    def offer(self, frames: Sequence[str]) -> int:
+        """As `put`, of as many frames as there is room for; how many these are."""
+        size = sum(map(len, frames))
+        if frames and len(frames) < self.free and self._bytes + size < MAX_BYTES:
+            if not self._frames:
+                self._news.set()
+            self._frames += frames
+            self._bytes += size
+            return len(frames)
+        taken = 0
+        while taken < len(frames) and self.has_room:
+            self.put(frames[taken])
+            taken += 1
+        return taken
 
     def put(self, frame: str) -> None:
         """Send `frame` after what is there."""
@@ -144,23 +154,25 @@ class Outbox:
             await send({"type": "websocket.send", "text": self._take()})
             self.sent += 1
             return
-        texts = [self._take()]
+        texts = self._pop(MAX_ARRAY) if not self._arrays else [self._take()]
         while self._frames and len(texts) < MAX_ARRAY:
             texts.append(self._take())
         await send({"type": "websocket.send", "texts": texts})
         self.sent += len(texts)
 
     def _take(self) -> str:
-        first = self._pop()
+        """The next frame, with those that go into one array with it."""
+        frames, count = self._frames, 1
         # A batch's replies are an array already; they go alone.
-        if not self._arrays or first[0] == "[":
-            return first
-        frames, waiting = [first], self._frames
-        while waiting and len(frames) < MAX_ARRAY and waiting[0][0] != "[":
-            frames.append(self._pop())
-        return array(frames) if len(frames) > 1 else first
+        if self._arrays and frames[0][0] != "[":
+            most = min(len(frames), MAX_ARRAY)
+            while count < most and frames[count][0] != "[":
+                count += 1
+        taken = self._pop(count)
+        return array(taken) if count > 1 else taken[0]
 
-    def _pop(self) -> str:
-        frame = self._frames.pop(0)
-        self._bytes -= len(frame)
-        return frame
+    def _pop(self, count: int) -> list[str]:
+        taken = self._frames[:count]
+        del self._frames[:count]
+        self._bytes -= sum(map(len, taken))
+        return taken

@@ -54,25 +54,35 @@ class Cursor:
         self.replaying = False
         self.lagging = False
 
-    def push(self, entry: Entry) -> None:
-        """Send the entry after `position`, or fall behind."""
-        if entry.event.seq <= self.position:
-            return  # what it saw on another node arrives here only now
-        if not self.send(entry):
+    def push(self, entries: Sequence[Entry]) -> None:
+        """Send those of `entries` that come after `position`, or fall behind."""
+        if entries[0].event.seq <= self.position:
+            # What it saw on another node arrives here only now.
+            entries = [each for each in entries if each.event.seq > self.position]
+        if not self.send(entries):
             self.live = False
             self.watches.fall_behind(self)
 
-    def send(self, entry: Entry) -> bool:
-        """Send the entry after `position` if it may be sent now."""
-        watches, event = self.watches, entry.event
-        if watches.unanswered and watches.holds(event):
-            return False
-        if not watches.outbox.offer(entry.frame_for(self.user)):
-            self._lag(event.seq)
-            return False
-        watches.delivered += 1
-        self.position = event.seq
-        return True
+    def send(self, entries: Sequence[Entry]) -> bool:
+        """Send the entries after `position` as far as they may be sent; whether that is all."""
+        watches, outbox = self.watches, self.watches.outbox
+        frames: list[str] = []
+        held = False
+        # No more are encoded than may fit.
+        for entry in entries[: outbox.free]:
+            if watches.unanswered and watches.holds(entry.event):
+                held = True
+                break
+            frames.append(entry.frame_for(self.user))
+        sent = outbox.offer(frames)
+        if sent:
+            watches.delivered += sent
+            self.position = entries[sent - 1].event.seq
+        if sent == len(entries):
+            return True
+        if not held or sent < len(frames):
+            self._lag(entries[sent].event.seq)
+        return False
 
     def _lag(self, seq: int) -> None:
         # A replay is not live yet, so that it cannot lag.
@@ -274,9 +284,7 @@ class Watches:
             return True
         if cursor not in self._behind or cursor.position != position:
             return True  # meanwhile it was dropped, or moved by another request
-        for entry in entries:
-            if not cursor.send(entry):
-                break
+        cursor.send(entries)
         return self._caught_up(cursor) or cursor.position != position or not self.outbox.has_room
 
     def _caught_up(self, cursor: Cursor) -> bool:

@@ -1,7 +1,7 @@
 """One session as one process follows it: what is in order, what came early, who is told. No I/O."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -51,8 +51,8 @@ class Reader(Protocol):
     #: Watches by right, not by taking part.
     observing: bool
 
-    def push(self, entry: Entry) -> None:
-        """Send the entry after the reader's position, or stop being live."""
+    def push(self, entries: Sequence[Entry]) -> None:
+        """Send those of `entries` that come after the reader's position, or stop being live."""
         ...
 
     def note(self, frame: str, *, origin: str | None) -> None:
@@ -118,30 +118,41 @@ class Feed:
 
     def offer(self, events: Iterable[Event]) -> None:
         """Take events in any order, doubled or not, and push those that are next."""
+        fresh: list[Entry] = []
         for event in events:
             if event.seq > self.known_head:
                 self.known_head = event.seq
             if event.seq - 1 == self.position and not self._stash:
                 # As nearly always: it is the next one.
                 self.position = event.seq
-                self._append(Entry(event))
+                fresh.append(Entry(event))
             elif event.seq > (self.position or 0) and len(self._stash) < STASH:
                 self._stash[event.seq] = event
-        if self.position is None:
-            return
-        while self.position + 1 in self._stash:
+        while self.position is not None and self.position + 1 in self._stash:
             self.position += 1
-            self._append(Entry(self._stash.pop(self.position)))
-        if self._stash:
-            self._stash = {seq: each for seq, each in self._stash.items() if seq > self.position}
+            fresh.append(Entry(self._stash.pop(self.position)))
+        if self._stash and self.position is not None:
+            position = self.position
+            self._stash = {seq: each for seq, each in self._stash.items() if seq > position}
+        self._append(fresh)
 
-    def _append(self, entry: Entry) -> None:
-        self.tail.append(entry)
+    def _append(self, entries: Sequence[Entry]) -> None:
+        """Push entries together, as far as the same readers get them."""
+        begin = 0
+        for end, entry in enumerate(entries, 1):
+            if entry.event.kind == ParticipantRemoved.kind:
+                # Whoever is removed gets nothing that comes after.
+                self._push(entries[begin:end])
+                self._remove(entry.event)
+                begin = end
+        if begin < len(entries):
+            self._push(entries[begin:])
+
+    def _push(self, entries: Sequence[Entry]) -> None:
+        self.tail.extend(entries)
         for reader in tuple(self.readers):
             if reader.live:
-                reader.push(entry)
-        if entry.event.kind == ParticipantRemoved.kind:
-            self._remove(entry.event)
+                reader.push(entries)
 
     def _remove(self, event: Event) -> None:
         user = _who_left(event.data)

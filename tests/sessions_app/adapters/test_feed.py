@@ -1,5 +1,6 @@
 """One session as one process follows it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -32,14 +33,15 @@ class Listener:
     got: list[int] = field(default_factory=list)
     stopped: str | None = None
 
-    def push(self, entry: Entry) -> None:
-        self.got.append(entry.event.seq)
+    def push(self, entries: Sequence[Entry]) -> None:
+        self.got += [each.event.seq for each in entries]
 
     def note(self, frame: str, *, origin: str | None) -> None:
         raise AssertionError("a feed passes no notes")
 
     def stop(self, reason: str) -> None:
         self.stopped = reason
+        self.live = False
 
     def forget(self) -> None:
         raise AssertionError("a feed makes nobody forget")
@@ -107,11 +109,15 @@ def test_a_removal_that_was_read_from_the_log_counts_as_well() -> None:
 
 
 def test_a_removed_user_gets_its_removal_and_nothing_after() -> None:
-    """Every reader of a removed user is stopped, live or not; others are not."""
+    """Every reader of a removed user is stopped, live or not; others are not.
+
+    What was committed together with the removal, but after it, is not for the removed either.
+    """
     removed, behind, other = Listener("bob"), Listener("bob", live=False), Listener("ann")
-    feed_at(0, removed, behind, other).offer([event(1, "participant_removed", user="bob")])
-    assert (removed.got, removed.stopped, behind.stopped) == ([1], "removed", "removed")
-    assert other.stopped is None
+    removal = event(2, "participant_removed", user="bob")
+    feed_at(0, removed, behind, other).offer([event(1), removal, event(3), event(4)])
+    assert (removed.got, removed.stopped, behind.stopped) == ([1, 2], "removed", "removed")
+    assert (other.got, other.stopped) == ([1, 2, 3, 4], None)
 
 
 def test_a_removal_from_before_the_right_was_checked_is_history() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -78,8 +78,8 @@ class Listener:
         self.forgotten = False
         self.news = asyncio.Event()
 
-    def push(self, entry: Entry) -> None:
-        self.got.append(entry.event.seq)
+    def push(self, entries: Sequence[Entry]) -> None:
+        self.got += [each.event.seq for each in entries]
         self.news.set()
 
     def note(self, frame: str, *, origin: str | None) -> None:
