@@ -19,7 +19,7 @@ logger = structlog.get_logger(__name__)
 LAST_REQUESTS = 5
 
 #: So many more objects than there were, and the garbage collector looks.
-GARBAGE = 20_000
+GARBAGE = 100_000
 
 
 class Server(uvicorn.Server):
