@@ -106,9 +106,10 @@ class Batch:
         # Locks first: who wrote the same key in the same session just now, on another node, has
         # committed once we hold the lock, so that its receipt is found. Each turn asks for its
         # receipt before it asks anything else.
-        heads = self._statements.lock_sessions(write.session_id for write in writes)
-        keys = [write.keyed for write in writes if write.keyed]
-        self.receipts = self._statements.find_receipts(keys)
+        heads, self.receipts = self._statements.lock_sessions(
+            [write.session_id for write in writes],
+            [write.keyed for write in writes if write.keyed],
+        )
         self._load_sessions(heads)
         self._load_users({user for write in writes for user in write.users})
         self._load_cursors([(w.session_id, w.reader) for w in writes if w.reader])
@@ -253,13 +254,14 @@ class Batch:
             begun = [self._session_row(each) for each in self._begun]
             models.Session.objects.using(self._using).bulk_create(begun)
         moved = {each.session_id for each in self.announced} - self._begun.keys()
-        self._statements.move_sessions(
-            [self._progress(each) for each in sorted(moved, key=_number)]
-        )
         for session_id in moved:
             self._store_changes(session_id)
-        self._statements.insert_events(self._new_events)
-        self._statements.insert_receipts(self._new_receipts, self._now.at)
+        self._statements.append(
+            [self._progress(each) for each in sorted(moved, key=_number)],
+            self._new_events,
+            self._new_receipts,
+            self._now.at,
+        )
         self._seats.store(self._users, using=self._using)
         self._statements.move_cursors(self._cursors)
         if self.acts:

@@ -1,24 +1,25 @@
 """The SQL of the write path, where the ORM would cost more than the database does.
 
 It goes past Django's cursors to the driver's: those rewrite every placeholder and, with DEBUG,
-remember every query. Many rows travel as one: on SQLite as `VALUES`, on PostgreSQL as arrays, and
-into the log by COPY (a fifth of what a long INSERT costs there). All that is put into the texts is
-names of tables and marks for parameters.
+remember every query. Many rows travel as one: on SQLite as `VALUES`, on PostgreSQL as arrays, where
+several statements travel together as well: a way there and back costs more than what most of them
+do. All that is put into the texts is names of tables and marks for parameters.
 """
 
 # ruff: noqa: S608
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import datetime
-from typing import Any, ClassVar, TypeAlias, cast
+from typing import Any, ClassVar, NamedTuple, TypeAlias, cast
 from uuid import UUID
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 from msgspec import Struct
 from msgspec.structs import astuple
+from psycopg import ClientCursor
 
 from sessions_app import models
 from sessions_app.adapters.rows import LogRow
@@ -30,6 +31,9 @@ Row: TypeAlias = tuple[Any, ...]
 
 #: Rows per statement; with up to eight parameters each, well below what drivers take.
 MOST_ROWS = 500
+
+#: Characters that travel together, about: a long message must not be in memory many times.
+MOST_TEXT = 1_000_000
 
 
 class Receipt(Struct, frozen=True):
@@ -74,6 +78,17 @@ RECEIPT = _table(models.Receipt)
 USER = _table(models.User)
 
 
+class Asked(NamedTuple):
+    """A statement about rows: in its text `{rows}`, with columns column1, column2, … of its types.
+
+    The types are PostgreSQL's.
+    """
+
+    sql: str
+    types: str
+    rows: Sequence[Row]
+
+
 class Statements(ABC):
     """The write path's SQL for one connection. To be used within a transaction."""
 
@@ -83,112 +98,125 @@ class Statements(ABC):
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
 
-    def lock_sessions(self, session_ids: Iterable[UUID]) -> dict[UUID, int]:
-        """Lock these sessions, in the order of their ids; the last seq of each that exists."""
-        found = self._select(
+    def lock_sessions(
+        self, session_ids: Iterable[UUID], keys: Iterable[Keyed]
+    ) -> tuple[dict[UUID, int], dict[Keyed, Receipt]]:
+        """Lock these sessions, in the order of their ids; the last seq of each that exists.
+
+        And then, with the locks, the receipts there are of these keys.
+        """
+        locking = Asked(
             "SELECT r.id, r.last_seq FROM ({rows}) AS v"
             f" JOIN {SESSION} AS r ON r.id = v.column1 ORDER BY r.id{self.locks}",
             "uuid",
             [(each,) for each in sorted(set(session_ids), key=_as_number)],
         )
-        return {as_uuid(session_id): seq for session_id, seq in found}
+        locked, found = self._run(locking, _receipts_of(keys))
+        return {as_uuid(session_id): seq for session_id, seq in locked}, _receipts(found)
 
     def find_receipts(self, keys: Iterable[Keyed]) -> dict[Keyed, Receipt]:
         """The receipts there are of these keys."""
-        # A join and not IN, which SQLite answers by reading the whole table.
-        found = self._select(
-            "SELECT r.actor, r.key, r.flow, r.fingerprint, r.session_id, r.seq FROM ({rows}) AS v"
-            f" JOIN {RECEIPT} AS r ON r.actor = v.column1 AND r.key = v.column2",
-            "text text",
-            list(set(keys)),
-        )
-        return {
-            (actor, key): Receipt(flow, bytes(fingerprint), as_uuid(session_id), seq)
-            for actor, key, flow, fingerprint, session_id, seq in found
-        }
+        return _receipts(*self._run(_receipts_of(keys)))
 
     def events_from(self, places: Mapping[UUID, int]) -> dict[UUID, list[LogRow]]:
         """The log of each of these sessions from a seq on, in order."""
-        found = self._select(
-            "SELECT r.session_id, r.seq, r.kind, r.actor, r.data, r.at FROM ({rows}) AS v"
-            f" JOIN {EVENT} AS r ON r.session_id = v.column1 AND r.seq >= v.column2"
-            " ORDER BY r.session_id, r.seq",
-            "uuid bigint",
-            list(places.items()),
+        (found,) = self._run(
+            Asked(
+                "SELECT r.session_id, r.seq, r.kind, r.actor, r.data, r.at FROM ({rows}) AS v"
+                f" JOIN {EVENT} AS r ON r.session_id = v.column1 AND r.seq >= v.column2"
+                " ORDER BY r.session_id, r.seq",
+                "uuid bigint",
+                list(places.items()),
+            )
         )
         log: dict[UUID, list[LogRow]] = {}
         for session_id, *row in found:
             log.setdefault(as_uuid(session_id), []).append(cast("LogRow", tuple(row)))
         return log
 
-    def insert_events(self, events: Sequence[NewEvent]) -> None:
-        """Append to the log."""
-        self._insert(
-            EVENT,
-            "session_id, seq, kind, actor, data, key, at, trace",
-            [astuple(each) for each in events],
-        )
+    def append(
+        self,
+        progress: Sequence[Progress],
+        events: Sequence[NewEvent],
+        receipts: Mapping[Keyed, Receipt],
+        at: datetime,
+    ) -> None:
+        """Bring sessions to their new heads, with these events, and store what came of these keys.
 
-    def insert_receipts(self, receipts: Mapping[Keyed, Receipt], at: datetime) -> None:
-        """Store what came of these keys; in their order, so that two nodes cannot deadlock."""
-        self._insert(
-            RECEIPT,
-            "actor, key, flow, fingerprint, session_id, seq, at",
-            [(*keyed, *astuple(receipts[keyed]), at) for keyed in sorted(receipts)],
-        )
-
-    def move_sessions(self, progress: Sequence[Progress]) -> None:
-        """Bring sessions to their new heads."""
-        self._update(
+        Receipts go in the order of their keys, so that two nodes cannot deadlock.
+        """
+        move = Asked(
             f"UPDATE {SESSION} SET last_seq = v.column2,"
             " message_count = message_count + v.column3, last_activity = v.column4"
             " FROM ({rows}) AS v WHERE id = v.column1",
             "uuid bigint bigint timestamptz",
             [astuple(each) for each in progress],
         )
+        keep = Asked(
+            f"INSERT INTO {RECEIPT} (actor, key, flow, fingerprint, session_id, seq, at) {{rows}}",
+            "text text text bytea uuid bigint timestamptz",
+            [(*keyed, *astuple(receipts[keyed]), at) for keyed in sorted(receipts)],
+        )
+        self._run(move, *_insertions(events), keep)
+
+    def insert_events(self, events: Sequence[NewEvent]) -> None:
+        """Append to the log."""
+        self._run(*_insertions(events))
 
     def move_cursors(self, cursors: Mapping[tuple[UUID, str], int]) -> None:
         """Move what users have seen of sessions that they take part in; never back."""
-        self._update(
-            f"UPDATE {PARTICIPANT} SET seen_seq = v.column3"
-            f" FROM ({{rows}}) AS v JOIN {USER} AS u ON u.username = v.column2"
-            " WHERE session_id = v.column1 AND user_id = u.id AND left_seq IS NULL"
-            " AND seen_seq < v.column3",
-            "uuid text bigint",
-            [(*place, seq) for place, seq in cursors.items()],
+        self._run(
+            Asked(
+                f"UPDATE {PARTICIPANT} SET seen_seq = v.column3"
+                f" FROM ({{rows}}) AS v JOIN {USER} AS u ON u.username = v.column2"
+                " WHERE session_id = v.column1 AND user_id = u.id AND left_seq IS NULL"
+                " AND seen_seq < v.column3",
+                "uuid text bigint",
+                [(*place, seq) for place, seq in cursors.items()],
+            )
         )
 
     @abstractmethod
-    def _insert(self, table: str, columns: str, rows: Sequence[Row]) -> None:
-        """Insert rows whose values are in the order of `columns`."""
+    def _run(self, *asked: Asked) -> list[list[Row]]:
+        """What each of these selects. They run one after the other; those without rows do not."""
 
-    @abstractmethod
-    def _rows(self, types: str, rows: Sequence[Row]) -> tuple[str, Sequence[Any]]:
-        """A query that yields `rows` as column1, column2, … of PostgreSQL's `types`."""
 
-    def _select(self, sql: str, types: str, rows: Sequence[Row]) -> list[Row]:
-        found: list[Row] = []
-        for part in parts(rows):
-            text, params = self._rows(types, part)
-            with self._cursor() as cursor:
-                cursor.execute(sql.format(rows=text), params)
-                found += cursor.fetchall()
-        return found
+def _receipts_of(keys: Iterable[Keyed]) -> Asked:
+    # A join and not IN, which SQLite answers by reading the whole table.
+    return Asked(
+        "SELECT r.actor, r.key, r.flow, r.fingerprint, r.session_id, r.seq FROM ({rows}) AS v"
+        f" JOIN {RECEIPT} AS r ON r.actor = v.column1 AND r.key = v.column2",
+        "text text",
+        list(set(keys)),
+    )
 
-    def _update(self, sql: str, types: str, rows: Sequence[Row]) -> None:
-        for part in parts(rows):
-            text, params = self._rows(types, part)
-            with self._cursor() as cursor:
-                cursor.execute(sql.format(rows=text), params)
 
-    @contextmanager
-    def _cursor(self) -> Iterator[Any]:
-        # The transaction has begun, so there is a connection.
-        with (
-            self._connection.wrap_database_errors,
-            closing(self._connection.connection.cursor()) as made,
-        ):
-            yield made
+def _receipts(found: Iterable[Row]) -> dict[Keyed, Receipt]:
+    return {
+        (actor, key): Receipt(flow, bytes(fingerprint), as_uuid(session_id), seq)
+        for actor, key, flow, fingerprint, session_id, seq in found
+    }
+
+
+def _insertions(events: Sequence[NewEvent]) -> Iterator[Asked]:
+    """The events' way into the log, in pieces of which none is much larger than MOST_TEXT."""
+    piece: list[Row] = []
+    size = 0
+    for each in events:
+        piece.append(astuple(each))
+        size += len(each.data)
+        if size >= MOST_TEXT:
+            yield _insertion(piece)
+            piece, size = [], 0
+    yield _insertion(piece)
+
+
+def _insertion(rows: Sequence[Row]) -> Asked:
+    return Asked(
+        f"INSERT INTO {EVENT} (session_id, seq, kind, actor, data, key, at, trace) {{rows}}",
+        "uuid bigint text text jsonb text timestamptz text",
+        rows,
+    )
 
 
 class SQLite(Statements):
@@ -197,10 +225,23 @@ class SQLite(Statements):
     # BEGIN IMMEDIATE has locked the whole database.
     locks = ""
 
-    def _insert(self, table: str, columns: str, rows: Sequence[Row]) -> None:
-        self._update(f"INSERT INTO {table} ({columns}) {{rows}}", "", rows)
+    def _run(self, *asked: Asked) -> list[list[Row]]:
+        # The transaction has begun, so there is a connection.
+        with (
+            self._connection.wrap_database_errors,
+            closing(self._connection.connection.cursor()) as cursor,
+        ):
+            return [self._run_one(cursor, each) for each in asked]
 
-    def _rows(self, types: str, rows: Sequence[Row]) -> tuple[str, Sequence[Any]]:
+    def _run_one(self, cursor: Any, asked: Asked) -> list[Row]:
+        found: list[Row] = []
+        for part in parts(asked.rows):
+            text, params = self._values(part)
+            cursor.execute(asked.sql.format(rows=text), params)
+            found += cursor.fetchall()
+        return found
+
+    def _values(self, rows: Sequence[Row]) -> tuple[str, Sequence[Any]]:
         row = f"({', '.join('?' * len(rows[0]))})"
         columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
         for index, value in enumerate(rows[0]):
@@ -211,25 +252,55 @@ class SQLite(Statements):
 
 
 class PostgreSQL(Statements):
-    """Everything has a type here; the texts of the statements are always the same."""
+    """Everything has a type here; the texts of the statements are always the same.
+
+    Arrays are spelled here, column by column: the driver, which does it value by value, takes
+    several times as long. And the driver puts them into the text (its client cursor), so that
+    several statements can be one query. Each has a snapshot of its own all the same.
+    """
 
     # The key of a session's row stays: those who only refer to it need not wait.
     locks = " FOR NO KEY UPDATE OF r"
 
-    def _insert(self, table: str, columns: str, rows: Sequence[Row]) -> None:
-        if not rows:
-            return
-        with self._cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
+    def _run(self, *asked: Asked) -> list[list[Row]]:
+        found: list[list[Row]] = [[] for _ in asked]
+        trip: list[tuple[list[Row], str]] = []
+        params: list[str] = []
+        for each, rows in zip(asked, found, strict=True):
+            for part in parts(each.rows):
+                text, arrays = self._arrays(each.types, part)
+                trip.append((rows, each.sql.format(rows=text)))
+                params += arrays
+                if sum(map(len, params)) >= MOST_TEXT:
+                    self._send(trip, params)
+                    trip, params = [], []
+        if trip:
+            self._send(trip, params)
+        return found
 
-    def _rows(self, types: str, rows: Sequence[Row]) -> tuple[str, Sequence[Any]]:
+    def _send(self, trip: Sequence[tuple[list[Row], str]], params: Sequence[str]) -> None:
+        query = "; ".join(text for _, text in trip).encode()
+        # The transaction has begun, so there is a connection.
+        with (
+            self._connection.wrap_database_errors,
+            closing(ClientCursor[Any](self._connection.connection)) as cursor,
+        ):
+            cursor.execute(query, params)
+            for rows, _ in trip:
+                if cursor.description is not None:
+                    rows += cursor.fetchall()
+                cursor.nextset()
+
+    def _arrays(self, types: str, rows: Sequence[Row]) -> tuple[str, list[str]]:
         names = types.split()
         arrays = ", ".join(f"%s::{name}[]" for name in names)
         columns = ", ".join(f"column{number}" for number, _ in enumerate(names, 1))
         return (
             f"SELECT * FROM unnest({arrays}) AS u({columns})",
-            [list(column) for column in zip(*rows, strict=True)],
+            [
+                f"{{{','.join(_ELEMENTS[name](column))}}}"
+                for name, column in zip(names, zip(*rows, strict=True), strict=True)
+            ],
         )
 
 
@@ -245,7 +316,7 @@ def parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 
 
 def _hexes(values: Sequence[UUID]) -> list[str]:
-    """Ids as Django stores them on SQLite."""
+    """Ids as Django stores them on SQLite, and as PostgreSQL takes them."""
     return [value.hex for value in values]
 
 
@@ -257,6 +328,36 @@ def _times(values: Sequence[datetime]) -> list[str]:
 
 #: How columns that SQLite has no type for are spelled there: all of a column are of one type.
 _SPELLINGS: dict[type, Callable[[Sequence[Any]], list[str]]] = {UUID: _hexes, datetime: _times}
+
+
+def _quoted(values: Sequence[str]) -> list[str]:
+    """Texts as elements of an array of PostgreSQL's."""
+    return ['"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in values]
+
+
+def _moments(values: Sequence[datetime]) -> list[str]:
+    """Times as elements of an array; those of one batch are nearly all the same."""
+    known = {value: value.isoformat() for value in set(values)}
+    return [known[value] for value in values]
+
+
+def _bytes(values: Sequence[bytes]) -> list[str]:
+    return [rf"\\x{value.hex()}" for value in values]
+
+
+def _numbers(values: Sequence[int]) -> list[str]:
+    return [str(value) for value in values]
+
+
+#: How a column of each of PostgreSQL's types is spelled as the elements of an array.
+_ELEMENTS: dict[str, Callable[[Sequence[Any]], list[str]]] = {
+    "uuid": _hexes,
+    "bigint": _numbers,
+    "timestamptz": _moments,
+    "bytea": _bytes,
+    "text": _quoted,
+    "jsonb": _quoted,
+}
 
 
 def _as_number(value: UUID) -> int:

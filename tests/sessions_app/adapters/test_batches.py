@@ -21,6 +21,7 @@ from flows.events import (
     SessionEnded,
 )
 from flows.session import Session
+from sessions_app.adapters.statements import MOST_TEXT
 from sessions_app.models import Receipt
 from tests.sessions_app.adapters.nodes import ANN, BOB, CID, Begin, Node, Nodes, never, refuse
 
@@ -49,6 +50,43 @@ async def test_most_writes(lane: Node) -> None:
     await lane.together(id, *(lane.say(id, f"{number}") for number in range(300)))
     assert [len(each) for each in lane.announced] == [2, 1, 256, 44]
     assert (await lane.require_sound(id)).seq == 303
+
+
+#: What means something to SQL, to arrays of PostgreSQL, to formats or to JSON.
+ODD = [
+    "",
+    "NULL",
+    "it's",
+    """"'{},;\\\\\n\t%s %% $1 {rows}""",
+    "\\",
+    "\\x41",
+    "E'\\'';--",
+    "Grüße \U0001f600 \u2028 \x01",
+]
+
+
+async def test_texts_are_stored_as_they_are(lane: Node) -> None:
+    """No text means anything to the database, in a message as in a key."""
+    id = await lane.begin()
+    writes = [lane.say(id, text, key=f"k{index}{text}") for index, text in enumerate(ODD)]
+    done = await lane.together(id, *writes)
+    assert [each.seq for each in done] == list(range(4, 4 + len(ODD)))
+    events = (await lane.events(id))[3:]
+    assert [each.data["text"] for each in events] == ODD
+    assert [each.key for each in events] == [f"k{index}{text}" for index, text in enumerate(ODD)]
+    again = await lane.say(id, ODD[3], key=f"k3{ODD[3]}")
+    assert again == Committed(7, duplicate=True)
+    await lane.require_sound(id)
+
+
+async def test_long_texts_of_one_batch(lane: Node) -> None:
+    """More text than travels in one piece is stored all the same, in one transaction."""
+    id = await lane.begin()
+    texts = [letter * (MOST_TEXT // 3) for letter in "abcdefgh"]
+    await lane.together(id, *(lane.say(id, text) for text in texts))
+    assert [each.data["text"] for each in (await lane.events(id))[3:]] == texts
+    assert len(lane.announced[-1]) == len(texts)
+    await lane.require_sound(id)
 
 
 async def test_sessions_of_one_batch(lane: Node) -> None:
