@@ -1,6 +1,8 @@
 """The settings of the tests: SQLite on disk, and PostgreSQL beside it where one can be reached."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -21,6 +23,7 @@ CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 # In a file, since several threads use it: each needs a connection of its own to one database.
 _directory = Path(tempfile.gettempdir()) / f"flow-sessions-tests-{os.getpid()}"
 _directory.mkdir(exist_ok=True)
+atexit.register(shutil.rmtree, _directory, ignore_errors=True)
 STATIC_ROOT = _directory  # there is nothing collected in it
 DATABASES["default"] = database(f"sqlite:///{_directory / 'db.sqlite3'}")
 DATABASES["default"]["ENGINE"] = "tests.backends.sqlite3"

@@ -230,7 +230,7 @@ def message(session_id: UUID, text: str, key: str) -> dict[str, object]:
     return {"session_id": str(session_id), "text": text, "key": key}
 
 
-async def test_a_thousand_requests_at_once_keep_their_order(connect: Connect) -> None:
+async def test_requests_at_once_keep_their_order(connect: Connect) -> None:
     """Messages of one connection get their seqs in the order in which they were sent."""
     async with connect("ann") as ann:
         session_id = await begin(ann)

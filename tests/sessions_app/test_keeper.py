@@ -21,7 +21,7 @@ from sessions_app.credentials import Judgement
 from sessions_app.keeper import BATCH, Keeper
 from sessions_app.models import AccessToken, Ticket, User
 from tests.sessions_app.kept import KeptConnection
-from tests.sessions_app.sockets import Client, Connect, request
+from tests.sessions_app.sockets import Client, Connect, request, settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -280,7 +280,9 @@ async def test_a_process_that_ends_takes_nobody_new(
 
 async def test_a_process_without_clients_ends_at_once(application: Application) -> None:
     """There is nothing to wait for where nobody is."""
-    await asyncio.wait_for(application.drain(), timeout=0.4)
+    drain = asyncio.create_task(application.drain())
+    await settle()
+    assert drain.done()
 
 
 class Busy(KeptConnection):
