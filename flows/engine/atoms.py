@@ -57,7 +57,7 @@ class Atoms:
 
     def _begin(self, atom: Atom[Any]) -> tuple[asyncio.Task[None], Context[Any]]:
         maker = blank(self._scope)
-        maker.makes = atom
+        maker.opening = atom
         # A context of the scope's, not of who happens to be the first to ask.
         ambient = self._ambient.copy()
         task = self._loop.create_task(self._make(atom, maker, ambient), context=ambient)

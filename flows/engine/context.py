@@ -27,6 +27,11 @@ class Context(Generic[InputT]):
     """One request's lifetime (a boundary), or one execution's. The engine's own from `scope` on."""
 
     # No __init__: with one it would take twice as long to make, and two are made for each request.
+    # Slots, all of them stored: whether tags are bound or not makes nothing else slower.
+    __slots__ = (
+        *("input", "above", "scope", "boundary", "flow", "state", "active", "values", "ledger"),
+        *("rest", "called", "tags", "opening", "__weakref__"),
+    )
     input: InputT
     above: "Context[Any] | None"
     scope: "Scope"
@@ -37,14 +42,14 @@ class Context(Generic[InputT]):
     state: Literal[0, 1, 2]
     #: How many executions run in it.
     active: int
-    #: Resources by node; while one is being made, its maker by its plan.
+    #: Resources by node; while one is being made, its maker, which has it as `opening`.
     values: dict[Any, Any] | None
     ledger: list[Undo] | None
     rest: Rest | None
-    called: str | None = None
-    tags: Level | None = None
-    #: What atom this makes, if any.
-    makes: Node | None = None
+    called: str | None
+    tags: Level | None
+    #: The atom or resource that is being made for it at the moment.
+    opening: Node | None
 
     def __repr__(self) -> str:
         return f"<context {self.name}>"
@@ -96,16 +101,16 @@ class Context(Generic[InputT]):
     ) -> Coroutine[Any, Any, Any]:
         """Run a flow in a child context and give what it returns; the child is closed by then."""
         child: Context[Any] = Context()
-        child.input, child.flow, child.above = input, flow, self
-        child.scope = self.scope
+        child.input = input
+        child.flow = flow
+        child.above = self
+        child.scope = scope = self.scope
         child.boundary = self.boundary or self
-        child.state, child.active = OPEN, 0
-        child.values = child.ledger = child.rest = None
-        if name is not None:
-            child.called = name
-        if tags:
-            child.tags = level(tags)
-        begin = self.scope.begin
+        child.state = child.active = 0
+        child.values = child.ledger = child.rest = child.opening = None
+        child.called = name
+        child.tags = level(tags) if tags else None
+        begin = scope.begin
         return begin(child, self)
 
     def exec_raw(
@@ -170,18 +175,6 @@ class Context(Generic[InputT]):
         """Call back with the outcome when this closes, before its resources are released."""
         self.require_open()
         self.more().callbacks.append(callback)
-
-    @property
-    def opening(self) -> Node | None:
-        """What it is making at the moment."""
-        above: Context[Any] | None = self
-        while above is not None:
-            for part, maker in (above.values or {}).items():
-                if maker is self and not isinstance(part, Node):
-                    node: Node = part.node
-                    return node
-            above = above.above
-        return self.makes
 
     def require_open(self) -> None:
         """Raise Closed unless new work may begin."""
@@ -276,7 +269,7 @@ class Context(Generic[InputT]):
         if self.ledger or self.scope.tells or self.above is not None:
             return self.shut(error)
         self.state = CLOSED
-        self.scope.contexts.pop(self, None)
+        del self.scope.contexts[self]
         return NOTHING
 
 
@@ -285,5 +278,6 @@ def blank(scope: "Scope", above: Context[Any] | None = None, input: Any = None) 
     made: Context[Any] = Context()
     made.input, made.above, made.scope = input, above, scope
     made.boundary = made.flow = made.values = made.ledger = made.rest = None
-    made.state, made.active = OPEN, 0
+    made.called = made.tags = made.opening = None
+    made.state = made.active = 0
     return made

@@ -5,6 +5,7 @@ from sys import set_asyncgen_hooks as set_hooks
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from flows.engine.closing import ENDED, Undo, driven, release_all
+from flows.engine.context import Context
 from flows.engine.errors import OUTLIVES, InvalidDefinition, InvalidInput
 from flows.engine.extension import Call, enclosed
 from flows.engine.nodes import MISSING, Node, Resource, Shape
@@ -12,25 +13,28 @@ from flows.engine.parsing import Unparsed, name_of, parsed
 from flows.engine.waiting import CLOSED, mark, telling, until_opened
 
 if TYPE_CHECKING:
-    from flows.engine.context import Context
     from flows.engine.plan import Plan
     from flows.engine.scope import Scope
 
 
-#: A resource that a plan opens, by what plan, whether in the boundary, and as which argument.
-Opening: TypeAlias = "tuple[Resource[Any], Plan, bool, str | None]"
+#: A resource that a plan opens, by what plan, whether in the boundary, and in which place of the
+#: arguments (not in that of the context if it is for others only).
+Opening: TypeAlias = "tuple[Resource[Any], Plan, bool, int]"
 
 
 @telling("context")
-async def perform(context: "Context[Any]", parent: "Context[Any] | None") -> Any:  # noqa: C901
+async def perform(  # noqa: C901
+    context: Context[Any], parent: Context[Any] | None, own: Context[Any] | None = None
+) -> Any:
     """An execution from parsing to close. Extensions go round it: for them, without `parent`.
 
+    `own` is a boundary made for this execution alone: it is closed here, and `parent` is the scope.
     The commonest resource is opened here, as `open_in` would: a call costs a tenth of a microsecond
     and a request takes three.
     """
-    scope, values, part = context.scope, None, None
+    scope, values = context.scope, None
     if scope.guarded:
-        scope.refuse_another_loop()
+        scope.admit(own)
     if parent is None:
         context.require_open()
     else:
@@ -46,8 +50,9 @@ async def perform(context: "Context[Any]", parent: "Context[Any] | None") -> Any
             if plan.is_plain:
                 result = await function(context)
             else:
-                arguments: dict[str, Any] = {}
-                for resource, part, lasting, name in plan.opens:
+                arguments = plan.template.copy()
+                arguments[0] = context
+                for resource, part, lasting, place in plan.opens:
                     home = context.boundary if lasting else None
                     if home is None:
                         home = home_of(resource, context)
@@ -55,44 +60,56 @@ async def perform(context: "Context[Any]", parent: "Context[Any] | None") -> Any
                     if values is None:
                         home.values = values = {}
                     value = values.get(resource, MISSING)
-                    if value is not MISSING:
-                        pass
-                    elif part.is_quick and part not in values:
-                        values[part] = context
+                    if value is MISSING and part.is_quick:
+                        values[resource] = context
+                        context.opening = resource
                         function = part.function
                         undo = function()
                         # It is released here, whatever comes: the loop need not know of it.
-                        set_hooks(None, None)
+                        set_hooks(None)
                         step = undo.__anext__()
-                        set_hooks(scope.begun, scope.dropped)
+                        set_hooks(scope.begun)
                         values[resource] = value = await step
+                        context.opening = None
                         if home.ledger is None:
                             home.ledger = [undo]
                         else:
                             home.ledger.append(undo)
-                        del values[part]
                         if context.rest is not None:
                             context.rest.wake(None)
-                    else:
+                    elif value is MISSING or type(value) is Context:
                         value = await open_in(home, part, context)
-                    if name is not None:
-                        arguments[name] = value
-                for name, read in plan.reads:
-                    arguments[name] = read(context)
+                    if place:
+                        arguments[place] = value
+                for place, read in plan.places:
+                    arguments[place] = read(context)
                 function = plan.function
-                result = await function(context, **arguments)
+                result = await function(*arguments)
             if plan.vets and hasattr(result, "__anext__"):
                 raise InvalidDefinition(plan.node.name, OUTLIVES)  # noqa: TRY301
+            if context.ledger or context.rest is not None or context.active or scope.tells:
+                await context.shut(None)
+            else:
+                context.state = CLOSED
         except BaseException as error:
-            if values is not None and part is not None and values.get(part) is context:
+            if values is not None and context.opening is not None:
                 if type(error) is StopAsyncIteration:
-                    error = nothing(part.node)
-                opened(values, part, context, error)
-            raise await context.fail(error)  # noqa: B904 - the same, or with it as context
-        if context.ledger or context.rest is not None or context.active or scope.tells:
-            await context.shut(None)
-        else:
-            context.state = CLOSED
+                    error = nothing(context.opening)
+                opened(values, context, error)
+            error = await context.fail(error)
+            if own is not None:
+                own.active -= 1
+                own.stir()
+                error = await own.fail(error)
+            raise error  # noqa: TRY201 - or what is worse, with it as context
+        if own is not None:
+            own.active -= 1
+            if own.rest is not None:
+                own.stir()
+            if own.ledger or own.rest is not None or own.active:
+                await own.shut(None)
+            else:
+                own.state = CLOSED
         return result
     finally:
         if parent is not None:
@@ -102,7 +119,7 @@ async def perform(context: "Context[Any]", parent: "Context[Any] | None") -> Any
 
 
 @telling("context")
-async def surround(context: "Context[Any]", parent: "Context[Any]") -> Any:
+async def surround(context: Context[Any], parent: Context[Any]) -> Any:
     """An execution with the scope's extensions around it."""
     scope, flow = context.scope, context.flow
     if parent.state:
@@ -128,7 +145,7 @@ async def surround(context: "Context[Any]", parent: "Context[Any]") -> Any:
             parent.stir()
 
 
-async def accept(context: "Context[Any]") -> "Plan":
+async def accept(context: Context[Any]) -> "Plan":
     """The plan by which a flow is run, once it and its input are checked, and its atoms made."""
     scope, given = context.scope, context.input
     context.flow = flow = scope.plans.target(context.flow)
@@ -145,7 +162,7 @@ async def accept(context: "Context[Any]") -> "Plan":
     return scope.ready.get(flow) or await scope.prepare(flow)
 
 
-def home_of(resource: Resource[Any], context: "Context[Any]") -> "Context[Any]":
+def home_of(resource: Resource[Any], context: Context[Any]) -> Context[Any]:
     """Where a resource belongs that is needed in `context`.
 
     In the boundary; or, per execution, there, unless it is open further up.
@@ -160,16 +177,23 @@ def home_of(resource: Resource[Any], context: "Context[Any]") -> "Context[Any]":
     return context
 
 
-async def open_in(home: "Context[Any]", plan: "Plan", maker: "Context[Any]") -> Any:
+def maker_of(node: Node, values: dict[Any, Any]) -> Context[Any] | None:
+    """Who is making a resource at the moment. A value that is a context itself makes none."""
+    found: Context[Any] | None = values.get(node)  # or its value
+    return found if isinstance(found, Context) and found.opening is node else None
+
+
+async def open_in(home: Context[Any], plan: "Plan", maker: Context[Any]) -> Any:
     """Make a resource that belongs to `home`: once, however many ask at the same time."""
     node, values = plan.node, home.values
     if values is None:
         home.values = values = {}
-    while plan in values:
-        await until_opened(values[plan])
+    while other := maker_of(node, values):
+        await until_opened(other)
     if node in values:
         return values[node]
-    values[plan] = maker
+    values[node] = maker
+    maker.opening = node
     if plan.reads:
         mark(maker)
     if home.ledger is None:
@@ -187,15 +211,15 @@ async def open_in(home: "Context[Any]", plan: "Plan", maker: "Context[Any]") -> 
         failure = error
         raise
     finally:
-        opened(values, plan, maker, failure)
+        opened(values, maker, failure)
     return value
 
 
-def opened(
-    values: "dict[Any, Any]", plan: "Plan", maker: "Context[Any]", failure: BaseException | None
-) -> None:
+def opened(values: dict[Any, Any], maker: Context[Any], failure: BaseException | None) -> None:
     """The making of a resource has ended: tell those who wait for it."""
-    del values[plan]
+    if failure is not None:
+        del values[maker.opening]
+    maker.opening = None
     if maker.rest is not None:
         maker.rest.wake(failure)
 

@@ -25,9 +25,9 @@ from flows.engine.graph import check
 from flows.engine.kinds import is_atom, is_flow, is_resource, is_tag
 from flows.engine.nodes import Atom, Flow, Node, Tag, Want
 from flows.engine.parsing import Unparsed
-from flows.engine.plan import Plan, Plans, bound, reader
+from flows.engine.plan import Plan, Plans, bound, placed, reader
 from flows.engine.presets import Given, Preset, substitutes
-from flows.engine.waiting import CLOSED, from_within
+from flows.engine.waiting import from_within
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741
@@ -83,30 +83,39 @@ class Scope:
         made: Context[None] = Context()  # as `blank` would, without the call
         made.scope = self
         made.input = made.above = made.boundary = made.flow = None
-        made.values = made.ledger = made.rest = None
+        made.values = made.ledger = made.rest = made.called = made.opening = None
         made.state = made.active = 0
-        if tags:
-            made.tags = level(tags)
+        made.tags = level(tags) if tags else None
         if self.tells:
             self.hooks.opened(made)
         self.contexts[made] = None
         return made
 
     @overload
-    async def run(
+    def run(
         self, flow: Flow[None, O], input: None = None, *, tags: Iterable[Bound] = ()
-    ) -> O: ...
+    ) -> Coroutine[Any, Any, O]: ...
     @overload
-    async def run(self, flow: Flow[I, O], input: I, *, tags: Iterable[Bound] = ()) -> O: ...
-    async def run(
+    def run(
+        self, flow: Flow[I, O], input: I, *, tags: Iterable[Bound] = ()
+    ) -> Coroutine[Any, Any, O]: ...
+    def run(
         self, flow: Flow[Any, Any], input: Any = None, *, tags: Iterable[Bound] = ()
-    ) -> Any:
+    ) -> Coroutine[Any, Any, Any]:
         """One request: a boundary with `tags`, one execution, a close."""
-        if self.guarded:
-            self._require(OPEN)
         boundary = blank(self)
         if tags:
             boundary.tags = level(tags)
+        if self.hooks.encloses:
+            return self._run(boundary, flow, input)
+        boundary.active = 1
+        context = blank(self, boundary, input)
+        context.boundary, context.flow = boundary, flow
+        return perform(context, self.root, boundary)
+
+    async def _run(self, boundary: Context[Any], flow: Flow[Any, Any], input: Any) -> Any:
+        if self.guarded:
+            self.admit(boundary)
         root = self.root
         root.active += 1
         try:
@@ -116,10 +125,7 @@ class Scope:
                 result = await boundary.exec(flow, input)
             except BaseException as error:
                 raise await boundary.fail(error)  # noqa: B904 - the same, or with it as context
-            if boundary.ledger or boundary.rest is not None or boundary.active or self.tells:
-                await boundary.shut(None)
-            else:
-                boundary.state = CLOSED
+            await boundary.shut(None)
             return result
         finally:
             root.active -= 1
@@ -157,18 +163,20 @@ class Scope:
         plan = self.plans.of(node)
         parts = [each for each in self.plans.below(node) if not is_atom(each.node)]
         values = await self.atoms.make([atom for part in parts for _, atom in part.atoms])
-        opens: list[Opening] = []
         for part in parts:
             part.fixed.update((name, values[atom]) for name, atom in part.atoms)
             part.function, part.atoms = bound(part.original, part.fixed), []
+        names = placed(plan) if is_flow(node) else []
+        opens: list[Opening] = []
+        for part in parts:
             resource = part.node
             if is_resource(resource):
-                given: list[str | None] = [
-                    name for name, each in plan.resources if each is resource
-                ]
                 lasting = resource.per == "context"
-                opens += ((resource, part, lasting, name) for name in given or [None])
+                given = [name for name, each in plan.resources if each is resource and names]
+                places = [names.index(name) for name in given] or [0]
+                opens += ((resource, part, lasting, place) for place in places)
         plan.opens = opens
+        plan.places = [(names.index(name), read) for name, read in plan.reads if names]
         plan.is_plain = not (opens or plan.reads)
         if is_flow(node) and not node.streaming and node.replaces is None:
             self.ready[node] = plan
@@ -193,7 +201,7 @@ class Scope:
         if self._state is not NEW:
             raise EngineError(f"A scope is entered once, and this one is {self._state}")
         self._loop = asyncio.get_running_loop()
-        self.begun, self.dropped = sys.get_asyncgen_hooks()
+        self.begun = sys.get_asyncgen_hooks().firstiter
         self.atoms.open()
         self._state = STARTING
         for extension in self._extensions:
@@ -257,6 +265,12 @@ class Scope:
     def _require(self, *states: str) -> None:
         if self._state not in states:
             raise Closed(f"The scope, which is {self._state},")
+        self.refuse_another_loop()
+
+    def admit(self, own: Context[Any] | None) -> None:
+        """Raise in another loop; Closed for a new request, with a boundary of its `own`."""
+        if own is not None:
+            self._require(OPEN)
         self.refuse_another_loop()
 
     def refuse_another_loop(self) -> None:

@@ -44,6 +44,24 @@ async def test_r1_one_per_boundary() -> None:
         assert one is not await scope.run(get)
 
 
+async def test_r1_a_context_is_a_value() -> None:
+    """A resource whose value is a context is made once like any other."""
+
+    @resource
+    async def other() -> AsyncIterator[Context[None]]:
+        async with scope.create_context() as opened:
+            yield opened
+
+    @flow
+    async def get(ctx: Context[None], *, other: Context[None] = need(other)) -> Context[None]:
+        return other
+
+    async with Scope() as scope, scope.create_context() as ctx:
+        first = await ctx.exec(get)
+        assert await ctx.exec(get) is first
+        assert await ctx.resolve(other) is first
+
+
 async def test_r1_asked_for_concurrently() -> None:
     """Two concurrent executions that ask first get one value."""
     made: Log = []

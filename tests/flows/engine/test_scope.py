@@ -1,6 +1,7 @@
 """Scopes: S1 to S7."""
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -388,6 +389,102 @@ async def test_s4_run() -> None:
         with pytest.raises(ValueError, match="body") as caught:
             await scope.run(story, True)
     assert log == ["commit", caught.value]
+
+
+class Passes(Extension):
+    async def wrap_exec(self, call: Any, next: Any) -> Any:
+        return await next()
+
+
+@pytest.mark.parametrize("extensions", [[], [Passes()]])
+async def test_s4_the_boundary_of_a_run(extensions: list[Extension]) -> None:
+    """Its callbacks come after the execution and before its resources, with the outcome."""
+    log: Log = []
+
+    @resource
+    async def transaction() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            log.append("released")
+
+    @flow
+    async def story(ctx: Context[bool], *, transaction: int = need(transaction)) -> None:
+        assert ctx.parent is not None
+        ctx.parent.on_close(lambda outcome: log.append(outcome.error))
+        ctx.on_close(lambda outcome: log.append("execution"))
+        if ctx.input:
+            raise ValueError("body")
+
+    async with Scope(extensions=extensions) as scope:
+        await scope.run(story, False)
+        assert log == ["execution", None, "released"]
+        log.clear()
+        with pytest.raises(ValueError, match="body") as caught:
+            await scope.run(story, True)
+    assert log == ["execution", caught.value, "released"]
+
+
+@pytest.mark.parametrize("extensions", [[], [Passes()]])
+@pytest.mark.parametrize("fails", [False, True])
+async def test_s4_somebody_closes_the_boundary_of_a_run(
+    extensions: list[Extension],
+    fails: bool,  # noqa: FBT001
+) -> None:
+    """Who closes it elsewhere waits for the execution; its resources are there until then."""
+    log: Log = []
+    closings: list[asyncio.Task[None]] = []
+
+    @resource
+    async def transaction() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            log.append("released")
+
+    @flow
+    async def story(ctx: Context[None], *, transaction: int = need(transaction)) -> str:
+        boundary = ctx.parent
+        assert boundary is not None
+
+        async def elsewhere() -> None:
+            await boundary.close()
+            log.append("closed")
+
+        closings.append(asyncio.create_task(elsewhere(), context=contextvars.Context()))
+        with pytest.raises(Closed):  # noqa: PT012
+            while True:
+                await asyncio.sleep(0)
+                await boundary.exec(nothing)
+        log.append("body")
+        if fails:
+            raise ValueError("body")
+        return "value"
+
+    async with Scope(extensions=extensions) as scope, asyncio.timeout(5):
+        if fails:
+            with pytest.raises(ValueError, match="body"):
+                await scope.run(story)
+        else:
+            assert await scope.run(story) == "value"
+        await closings[0]
+    assert log == ["body", "released", "closed"]
+
+
+@pytest.mark.parametrize("extensions", [[], [Passes()]])
+async def test_s4_a_run_that_is_awaited_too_late(extensions: list[Extension]) -> None:
+    """What counts is when it begins, not when it was asked for."""
+    log: Log = []
+
+    @flow
+    async def story(ctx: Context[None]) -> None:
+        log.append("ran")
+
+    async with Scope(extensions=extensions) as scope:
+        late = scope.run(story)
+    with pytest.raises(Closed):
+        await late
+    assert log == []
 
 
 database = Port[int]("database")
