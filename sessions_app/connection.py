@@ -17,6 +17,7 @@ from flows.engine import Flow, Scope
 from flows.errors import LimitReached
 from flows.input import Mutation
 from sessions_app import close_codes, protocol
+from sessions_app.adapters.additions import Addition
 from sessions_app.adapters.hub import Hub
 from sessions_app.auth import Identity
 from sessions_app.execute import execute, execute_stream, told
@@ -68,6 +69,7 @@ class Connection:
         "_doomed",
         "_finishing",
         "_flows",
+        "_hears_added",
         "_limited",
         "_limits",
         "_methods",
@@ -103,6 +105,7 @@ class Connection:
         user_bucket: TokenBucket,
         arrays: bool,
         together: bool = False,
+        hears_added: bool = False,
         clock: Monotonic,
         rights: Callable[[], Awaitable[frozenset[Right]]],
         methods: Mapping[str, Flow[Any, Any]] = protocol.PUBLIC,
@@ -119,6 +122,7 @@ class Connection:
         self.epoch = ""
         self.ping_at = 0.0
         self.warned = False
+        self._hears_added = hears_added
         self._clock = clock
         self.opened_at = self.heard_at = clock()
         self._flows = flows
@@ -399,6 +403,22 @@ class Connection:
     def tell(self, method: str, params: dict[str, object]) -> None:
         """Send a notification."""
         self.outbox.put(protocol.notification(method, params))
+
+    def tell_added(self, addition: Addition) -> None:
+        """Tell it that its user was added to a session, if it asked to hear of that.
+
+        Not where it watches the session, which tells all of it; and only while there is room: it is
+        a hint, and nothing depends on it.
+        """
+        if (
+            self._hears_added
+            and addition.session_id not in self.watches.cursors
+            and self.outbox.has_room
+        ):
+            params = {
+                each: getattr(addition, each) for each in ("session_id", "seq", "role", "actor")
+            }
+            self.outbox.put(protocol.notification("added", params))
 
     async def finish(self, why: close_codes.Close) -> None:
         """Answer what is in flight, refuse what still comes, and close the socket."""

@@ -100,13 +100,15 @@ class SessionsConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no 
     async def _open(self, identity: Identity, send: Send) -> Connection:
         granted = await self.flows.resolve(limits)
         clock = asyncio.get_running_loop().time
+        query = self.scope["query_string"].split(b"&")
         connection = Connection(
             identity,
             flows=self.flows,
             hub=self.door.hub,
             limits=granted,
             user_bucket=self.door.bucket_of(identity.user, granted, clock),
-            arrays=b"batch=1" in self.scope["query_string"].split(b"&"),
+            arrays=b"batch=1" in query,
+            hears_added=b"added=1" in query,
             together=TEXTS in self.scope.get("extensions", {}),
             clock=clock,
             rights=partial(self.door.log.run, rights_of_id, identity.user_id),

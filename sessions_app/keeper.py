@@ -15,6 +15,7 @@ from typing import Protocol
 import structlog
 
 from flows.errors import Unavailable
+from sessions_app.adapters.additions import Addition
 from sessions_app.auth import Identity
 from sessions_app.close_codes import DRAINING, INTERNAL, RECONNECT, Close
 from sessions_app.counts import Distribution
@@ -92,6 +93,10 @@ class Kept(Protocol):
         """Tell it something."""
         ...
 
+    def tell_added(self, addition: Addition) -> None:
+        """Tell it that its user was added to a session, if it wants to hear of that."""
+        ...
+
     async def finish(self, why: Close) -> None:
         """Answer what is in flight, take nothing more, and close it."""
         ...
@@ -164,6 +169,14 @@ class Keeper:
         if now >= connection.ping_at:
             connection.ping_at = now + self.ping_seconds
             connection.ping()
+
+    def added(self, addition: Addition) -> None:
+        """Tell the connections of who was added to a session."""
+        if not self.by_user[addition.user]:
+            return
+        for connection in tuple(self.connections):
+            if connection.identity.user == addition.user:
+                connection.tell_added(addition)
 
     async def drain(self) -> None:
         """Send everybody elsewhere, and close those who do not go (protocol, section 8)."""

@@ -15,6 +15,7 @@ import structlog
 
 from flows.errors import Unavailable
 from flows.events import Event
+from sessions_app.adapters.additions import Addition, additions, may_add
 from sessions_app.adapters.doorbell import (
     Asked,
     Committed,
@@ -65,8 +66,8 @@ class Log(Protocol):
         ...
 
 
-def ignore() -> None:
-    """Do nothing, as a process that is no node."""
+def ignore(*_: object) -> None:
+    """Do nothing, as a process that is no node or has no sockets."""
 
 
 class Hub:
@@ -93,6 +94,9 @@ class Hub:
         self._shows_observers = observers_are_shown
         self._tasks: set[asyncio.Task[None]] = set()
         self._on_asked: Callable[[], None] = ignore
+        #: Told of everybody who is added to a session, here or, as far as the doorbell tells,
+        #: elsewhere.
+        self.on_added: Callable[[Addition], None] = ignore
         self._closed = False
         self._presence = Presence(self._now)
 
@@ -131,6 +135,8 @@ class Hub:
 
     def committed(self, events: Sequence[Event]) -> None:
         """This process has committed `events`: tell those who watch here, and ring."""
+        for each in additions(events):
+            self.on_added(each)
         by_session: dict[UUID, list[Event]] = {}
         for event in events:
             by_session.setdefault(event.session_id, []).append(event)
@@ -342,8 +348,12 @@ class Hub:
             self._presence.hear(said.session_id, node, said.users)
         elif isinstance(said, Noted):
             self._tell(said.session_id, said.frame, said.origin)
-        elif feed := self.feeds.get(said.session_id):
-            self._hear_of(feed, said)
+        else:
+            if feed := self.feeds.get(said.session_id):
+                self._hear_of(feed, said)
+            if may_add(said):
+                for each in additions(events_of(said)):
+                    self.on_added(each)
 
     def _hear_of(self, feed: Feed, news: Committed) -> None:
         feed.known_head = max(feed.known_head, news.head)

@@ -83,6 +83,7 @@ async def door(*, clock: Clock = need(clock)) -> AsyncIterator[Door]:
     log.on_new_epoch = hub.begin_anew
     hub.start()
     door = Door(log, hub)
+    hub.on_added = door.keeper.added
     door.keeper.start()
     try:
         yield door

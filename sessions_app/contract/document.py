@@ -104,6 +104,7 @@ def _channel(messages: dict[str, Schema]) -> Schema:
         "properties": {
             "ticket": {"type": "string"},
             "batch": {"const": "1", "description": "The server may send arrays, too."},
+            "added": {"const": "1", "description": "The server tells of additions by `added`."},
         },
     }
     return {

@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from flows.atoms.limits import Limits
-from flows.events import Event
+from flows.events import Event, Role
 
 
 class WelcomeParams(Struct, frozen=True):
@@ -70,6 +70,19 @@ class PresenceParams(Struct, frozen=True):
     count: int | UnsetType = UNSET
 
 
+class AddedParams(Struct, frozen=True):
+    """`actor` has added one to a session, or given one another role, by its event `seq`.
+
+    A hint, for who connected with `?added=1` and does not watch the session: it may be lost, and
+    `list_sessions` has them all.
+    """
+
+    session_id: UUID
+    seq: int
+    role: Role
+    actor: str
+
+
 class PingParams(Struct, frozen=True):
     """The heads of all that is watched, by session: a client behind one watches again."""
 
@@ -99,6 +112,7 @@ NOTIFICATIONS: dict[str, type[Struct]] = {
     "unwatched": UnwatchedParams,
     "signal": SignalParams,
     "presence": PresenceParams,
+    "added": AddedParams,
     "ping": PingParams,
     "draining": DrainingParams,
     "auth_expiring": AuthExpiringParams,

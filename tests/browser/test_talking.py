@@ -175,6 +175,22 @@ async def test_leaving(browsing: Browsing, server: Server) -> None:
     await her.sees("Here again.")
 
 
+async def test_invitations(browsing: Browsing, server: Server) -> None:
+    """Who is invited sees the session without having looked."""
+    session = await session_with(server, "owner6")
+    her = await talker(browsing, server, "owner6")
+    page = await browsing.page(server, server.people["stranger6"])
+    # A page that never looks by itself.
+    await page.add_init_script("window.setInterval = () => 0")
+    await page.goto("/")
+    await expect(page.locator("body")).to_have_attribute("data-connection", "open")
+    await her.open(session)
+    await her.press("Invite", **{"User name": "stranger6"})
+    await page.locator("#list a").click()
+    await Talker(page).say("Here I am.")
+    await her.sees("Here I am.")
+
+
 async def test_a_long_list(browsing: Browsing, server: Server) -> None:
     """There is more to load than fits a page, and what happens down there moves it up."""
     first = await session_with(server, "owner7", "member7", title="The first")

@@ -21,7 +21,7 @@ function read(watch) {
 test("It offers the subprotocol, and asks for several messages in a frame.", async () => {
   const { sockets } = await begin();
   assert.deepEqual(sockets[0].protocols, ["sessions.v1.jsonrpc"]);
-  assert.equal(sockets[0].url, "ws://sessions.example/ws/?batch=1");
+  assert.equal(sockets[0].url, "ws://sessions.example/ws/?batch=1&added=1");
 });
 
 test("A ticket is asked for before each connection.", async () => {

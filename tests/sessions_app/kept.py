@@ -1,5 +1,6 @@
 """An open connection as the keeper and the heartbeat see it, without a socket."""
 
+from sessions_app.adapters.additions import Addition
 from sessions_app.auth import Identity
 from sessions_app.close_codes import Close
 
@@ -20,6 +21,7 @@ class KeptConnection:
     def ping(self) -> None: ...
     def tell(self, method: str, params: dict[str, object]) -> None: ...
     def stop_observing(self) -> None: ...
+    def tell_added(self, addition: Addition) -> None: ...
 
     def close_with(self, why: Close) -> None:
         self.closed.append(why)

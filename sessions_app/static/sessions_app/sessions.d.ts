@@ -10,6 +10,19 @@ export interface AddParticipant {
   role: "member" | "observer";
 }
 
+/**
+ * `actor` has added one to a session, or given one another role, by its event `seq`.
+ *
+ * A hint, for who connected with `?added=1` and does not watch the session: it may be lost, and
+ * `list_sessions` has them all.
+ */
+export interface AddedParams {
+  session_id: string;
+  seq: number;
+  role: Role;
+  actor: string;
+}
+
 /** The session is already as asked; nothing was written. */
 export interface AlreadyDoneError {
   code: -32009;
@@ -755,6 +768,7 @@ export interface Methods {
 }
 
 export interface Notifications {
+  added: AddedParams;
   auth_expiring: AuthExpiringParams;
   draining: DrainingParams;
   event: Event;

@@ -8,10 +8,12 @@ from uuid import UUID
 
 import pytest
 from msgspec import UNSET
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from flows.errors import Unavailable
 from flows.events import Event
+from sessions_app.adapters.additions import Addition
 from sessions_app.adapters.doorbell import NODES, RING, Committed, Noted, Pace, Present
 from sessions_app.adapters.feed import Entry
 from sessions_app.adapters.hub import MEET_AFTER, PAGE, Hub
@@ -162,6 +164,27 @@ async def test_a_process_does_not_listen_to_its_own_doorbell() -> None:
         await settle()
         assert len(street.sent) == 1
         assert listener.got == [1]
+
+
+async def test_who_is_added_is_told_on_every_node() -> None:
+    """Whoever is added to a session is told of here and, by the doorbell, on nodes where nobody
+    watches it; what is too large for the doorbell is told here only.
+    """
+    log, street = Log(), Street()
+    async with running(log, street) as here, running(log, street) as there:
+        near: list[Addition] = []
+        far: list[Addition] = []
+        there.on_added, here.on_added = near.append, far.append
+        here.attend(lambda: None)
+        await settle()
+        for padding in (0, 20_000, 0):
+            data = {"user": "bob", "role": "member", "padding": "x" * padding}
+            (event,) = log.append()
+            there.committed([replace(event, kind="participant_added", data=data)])
+            there.committed(log.append())
+            assert near[-1] == Addition(ID, "bob", "member", "ann", event.seq)
+            await settle()
+        assert far == [near[0], near[2]]
 
 
 async def test_a_hole_is_repaired_by_one_read() -> None:

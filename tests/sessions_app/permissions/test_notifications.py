@@ -21,13 +21,18 @@ OF_A_SESSION = {"event", "seen", "signal", "presence", "live"}
 #: Told to a connection of what it watches itself: these need no right of their own.
 OF_WHAT_IS_WATCHED = {"lagging", "unwatched", "ping"}
 
+#: Told to who is added to a session, on connections that asked for it.
+OF_ONESELF = {"added"}
+
 #: Told to every connection of itself.
 OF_THE_CONNECTION = {"welcome", "draining", "auth_expiring"}
 
 
 def test_every_notification_is_in_a_table() -> None:
     """Each notification says for whom it is."""
-    assert NOTIFICATIONS.keys() == OF_A_SESSION | OF_WHAT_IS_WATCHED | OF_THE_CONNECTION
+    assert (
+        NOTIFICATIONS.keys() == OF_A_SESSION | OF_WHAT_IS_WATCHED | OF_ONESELF | OF_THE_CONNECTION
+    )
 
 
 async def heard(client: Client, session_id: str) -> set[str]:

@@ -5,8 +5,11 @@ import { CallFailed } from "../sessions/errors.js";
 /** Of so many at most the news are followed; those further down the list are asked for only. */
 const FOLLOWED = 500;
 
-/** How often to look for sessions that one was added to: nobody is told of that. */
+/** How often to look for sessions that one was added to: that one is told of it may be lost. */
 const LOOK_EVERY = 10_000;
+
+/** How long to gather what one is told of that, in milliseconds. */
+const GATHER = 100;
 
 /**
  * @typedef {object} Summary
@@ -28,6 +31,7 @@ export class Store {
   /** @type {{search?: string, status?: string}} */ #filter = {};
   /** @type {string | null} */ #next = null;
   #question = 0;
+  #isGathering = false;
 
   /**
    * @param {import("../sessions/client.js").SessionsClient} client
@@ -44,6 +48,7 @@ export class Store {
     client.on("seen", ({ session_id, user: who, seq }) => {
       if (who === this.user) this.markSeen(session_id, seq);
     });
+    client.on("added", () => this.#lookSoon());
     setInterval(() => this.look(), LOOK_EVERY);
     document.addEventListener("visibilitychange", () => this.look());
   }
@@ -76,6 +81,16 @@ export class Store {
   look() {
     if (document.hidden || this.client.state.name !== "open") return;
     this.#ask({ limit: 50 }, null).catch(() => {});
+  }
+
+  /** The same, once for all that comes within a moment. */
+  #lookSoon() {
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    setTimeout(() => {
+      this.#isGathering = false;
+      this.look();
+    }, GATHER);
   }
 
   /**

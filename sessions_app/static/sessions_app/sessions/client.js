@@ -131,7 +131,7 @@ export class SessionsClient {
 
   /**
    * Hear of something: a notification of the server by its method (`presence`, `seen`, `signal`,
-   * `live`, `lagging`, `unwatched`, `draining`, `auth_expiring`), `state`, `outbox` (its entries),
+   * `added`, `live`, `lagging`, `unwatched`, `draining`, `auth_expiring`), `state`, `outbox` (its entries),
    * `written` (`{entry, result}`), `refused` (`{entry, error}`).
    * @param {string} name
    * @param {(params: any) => void} listener
@@ -201,6 +201,7 @@ export class SessionsClient {
     const url = new URL(this.#options.url ?? "/ws/", globalThis.location?.href);
     url.protocol = url.protocol.replace("http", "ws");
     url.searchParams.set("batch", "1");
+    url.searchParams.set("added", "1");
     if (ticket) url.searchParams.set("ticket", await ticket());
     if (!token) return new WebSocket(url.href, [SUBPROTOCOL]);
     return new WebSocket(url.href, [SUBPROTOCOL], { headers: { Authorization: `Bearer ${token}` } });
