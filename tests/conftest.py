@@ -29,6 +29,25 @@ SERVICES: dict[str, Callable[[], str | None]] = {
 }
 
 
+#: Two fill two cores: most tests wait for a server, a browser or a database of their own.
+PROCESSES = 2
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run all there is in two processes, a module in one of them; what is named, in this one.
+
+    `-n` says otherwise. So does `--cov` on its own: it has to know of `-n` before this is asked.
+    """
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    is_free = config.getoption("numprocesses", 0) is None and not hasattr(config, "workerinput")
+    is_plain = not (config.option.usepdb or config.pluginmanager.hasplugin("_cov"))
+    if is_whole and is_free and is_plain:
+        config.option.numprocesses = PROCESSES
+        config.option.dist = "loadscope"
+        config.option.loadscopereorder = False
+
+
 def pytest_configure(config: pytest.Config) -> None:
     for service in SERVICES:
         config.addinivalue_line("markers", f"{service}: skipped, with the reason, without it")
