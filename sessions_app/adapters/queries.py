@@ -161,14 +161,21 @@ def read(session_id: UUID, *, after: int, limit: int, using: str) -> list[Event]
     connection = connections[using]
     stored_id = session_id.hex if connection.vendor == "sqlite" else session_id
     with connection.cursor() as cursor:
-        cursor.execute(_READ, [stored_id, after, limit])
+        cursor.execute(_READ[connection.vendor], [stored_id, after, limit])
         return [rows.stored_event(session_id, row) for row in cursor.fetchall()]
 
 
-_READ = (
-    f"SELECT seq, kind, actor, at, key, data FROM {EVENT}"  # noqa: S608 - a table's name
+#: By vendor, a time as a text. To make it a `datetime` first, and then that a text, took more than
+#: half of what a replay costs. (On SQLite an expression has no type, so that Django leaves it.)
+_AT = {
+    "sqlite": "at || ''",
+    "postgresql": "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS')",
+}
+_READ = {
+    vendor: f"SELECT seq, kind, actor, {at}, key, data FROM {EVENT}"  # noqa: S608 - a table's name
     " WHERE session_id = %s AND seq > %s ORDER BY seq LIMIT %s"
-)
+    for vendor, at in _AT.items()
+}
 
 
 def _log(session_id: UUID, using: str) -> "QuerySet[models.Event, rows.EventRow]":

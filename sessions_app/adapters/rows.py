@@ -159,8 +159,9 @@ def _moment_of(at: datetime | str) -> Moment:
     return moment(datetime.fromisoformat(f"{at}+00:00") if isinstance(at, str) else at)
 
 
-#: What of an event is not its session's, as the database itself has it.
-StoredRow: TypeAlias = tuple[int, str, str, datetime | str, str, str]
+#: What of an event is not its session's, as the database itself has it; the time in UTC, as in
+#: `2026-11-22 19:03:11[.412000]`.
+StoredRow: TypeAlias = tuple[int, str, str, str, str, str]
 
 
 def stored_event(session_id: UUID, row: StoredRow) -> Event:
@@ -171,12 +172,7 @@ def stored_event(session_id: UUID, row: StoredRow) -> Event:
         seq=seq,
         kind=kind,
         actor=actor,
-        at=timestamp(at) if isinstance(at, datetime) else _timestamp_of_text(at),
+        at=f"{at[:10]}T{at[11:19]}{at[19:23] or '.000'}Z",
         key=key or UNSET,
         data=Raw(data.encode()),
     )
-
-
-def _timestamp_of_text(at: str) -> str:
-    """As `timestamp`, of what Django writes on SQLite: `2026-11-22 19:03:11[.412000]`, UTC."""
-    return f"{at[:10]}T{at[11:19]}{at[19:23] or '.000'}Z"

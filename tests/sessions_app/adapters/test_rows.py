@@ -1,6 +1,6 @@
 """Tests of what the database has as rows, as values."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -18,15 +18,11 @@ ID = UUID("0197c5a0-0000-7000-8000-000000000001")
     [
         ("2026-11-22 19:03:11.412000", "2026-11-22T19:03:11.412Z"),
         ("2026-11-22 19:03:11", "2026-11-22T19:03:11.000Z"),
-        (datetime(2026, 11, 22, 19, 3, 11, 412_000, UTC), "2026-11-22T19:03:11.412Z"),
-        (
-            datetime(2026, 11, 22, 20, 3, 11, tzinfo=timezone(timedelta(hours=1))),
-            "2026-11-22T19:03:11.000Z",
-        ),
+        ("2026-11-22 19:03:11.412", "2026-11-22T19:03:11.412Z"),
     ],
 )
-def test_a_time_is_told_in_one_form_however_it_is_stored(stored: str | datetime, told: str) -> None:
-    """SQLite's texts, with and without a fraction, and PostgreSQL's times become the wire's."""
+def test_a_time_is_told_in_one_form_however_it_is_stored(stored: str, told: str) -> None:
+    """SQLite's texts, with and without a fraction, and PostgreSQL's become the wire's."""
     row: StoredRow = (7, "message_sent", "ann", stored, "k", '{"text": "Hi"}')
     assert stored_event(ID, row).at == told
 
