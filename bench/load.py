@@ -421,16 +421,17 @@ class Meter:
     """What a stretch of time has cost the server's processes and this one."""
 
     def __init__(self, pids: list[int]) -> None:
-        self._pids = pids
-        self._servers = processor(pids)
+        self._servers = {pid: processor([pid]) for pid in pids}
         self._mine = time.process_time()
         self._at = time.perf_counter()
 
-    def read(self) -> dict[str, float]:
+    def read(self) -> dict[str, Any]:
         wall = time.perf_counter() - self._at
+        since = [processor([pid]) - before for pid, before in self._servers.items()]
         return {
             "wall": wall,
-            "server_cpu": processor(self._pids) - self._servers,
+            "server_cpu": sum(since),
+            "each_cpu": since,
             "load_cpu": (time.process_time() - self._mine) / wall,
         }
 

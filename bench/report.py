@@ -8,12 +8,23 @@ from bench.rounds import Run
 
 OURS = "Flow Sessions SQLite"
 POSTGRES = "Flow Sessions PostgreSQL"
+TWO = f"{POSTGRES} 2 processes, Redis"
 TUNED = "tutorial SQLite tuned"
 TEN = "messages, 50 clients, 10 outstanding"
 ONE = "messages, 50 clients, 1 outstanding"
 
 #: Above this, the load generator may be what is measured.
 TOO_BUSY = 0.85
+
+
+#: How to read the goals of two processes.
+TWO_PROCESSES = (
+    "Two processes, PostgreSQL, Redis and the load generator want more than two processors: the",
+    "rate says how they share them, not what a second process is good for. With a processor",
+    "each, and a database that keeps up, the busiest process is the limit: so many messages per",
+    "second of its CPU time. Both write in the same sessions, so that their transactions wait",
+    "for each other and are smaller: that, more than Redis, is what a second process costs.",
+)
 
 
 class Goal(NamedTuple):
@@ -59,9 +70,12 @@ GOALS = (
     Goal("… with 10 million events",
          ("among 100,000 sessions, 10,000,000 events", OURS),
          ("among 100 sessions, 1,000 events", OURS), "cpu_us", at_most=1.15),
-    Goal("two processes, PostgreSQL + Redis, over one", (f"{TEN}, PostgreSQL",
-         f"{POSTGRES} 2 processes, Redis"), (f"{TEN}, PostgreSQL", POSTGRES), "rate",
-         at_least=1.6),
+    Goal("two processes, PostgreSQL + Redis, over one", (f"{TEN}, PostgreSQL", TWO),
+         (f"{TEN}, PostgreSQL", POSTGRES), "rate", at_least=1.6),
+    Goal("… if each had a processor for itself", (f"{TEN}, PostgreSQL", TWO),
+         (f"{TEN}, PostgreSQL", POSTGRES), "possible", at_least=1.6),
+    Goal("… with 1 outstanding", (f"{ONE}, PostgreSQL", TWO), (f"{ONE}, PostgreSQL", POSTGRES),
+         "possible", at_least=1.6),
 )  # fmt: skip
 
 
@@ -165,6 +179,9 @@ def _goals(runs: Runs) -> Iterator[str]:
         limit = f"≥ {goal.at_least:g}" if goal.at_least is not None else f"≤ {goal.at_most:g}"
         yield f"| {goal.text} | {limit} | {value} | {verdict} |"
     yield ""
+    if any(goal.figure == "possible" for goal, _ in found):
+        yield from TWO_PROCESSES
+        yield ""
 
 
 def _works(runs: Runs) -> Iterator[str]:
@@ -195,7 +212,18 @@ def _row(contender: str, rounds: Sequence[Run]) -> str:
           for of in ("p50_ms", "p99_ms", "cpu_us")),
         f"{load:.0%}{' **too busy**' if load > TOO_BUSY else ''}",
     ]  # fmt: skip
-    return f"| {name} | {' | '.join(cells)} |"
+    return f"| {name}{_each(kept)} | {' | '.join(cells)} |"
+
+
+def _each(runs: Sequence[Run]) -> str:
+    """The CPU per message of each of several processes."""
+    by_process = zip(*(_shares(each) for each in runs), strict=True)
+    medians = [_number(spread(shares).median) for shares in by_process]
+    return f" ({' + '.join(medians)} µs)" if len(medians) > 1 else ""
+
+
+def _shares(run: Run) -> list[float]:
+    return [each / run.messages * 1e6 for each in run.more.get("each_cpu", ())]
 
 
 def _failed(runs: Sequence[Run]) -> Iterator[str]:

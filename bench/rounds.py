@@ -33,6 +33,12 @@ class Run(Struct):
     def counts(self) -> bool:
         return not self.problems
 
+    @property
+    def possible(self) -> float:
+        """Messages per second if nothing but the server's busiest process limited them."""
+        busiest: float = max(self.more["each_cpu"])
+        return self.messages / busiest
+
 
 Arrange = Callable[[Contender], dict[str, Any]]
 
@@ -75,7 +81,9 @@ def _read(contender: Contender, work: str, result: dict[str, Any], *, verified: 
             ordered=contender.ordered,
         )
     more: dict[str, Any] = {
-        name: result[name] for name in ("deliveries", "bytes_per_socket") if name in result
+        name: result[name]
+        for name in ("deliveries", "bytes_per_socket", "each_cpu")
+        if name in result
     }
     if verified and isinstance(contender, Ours):
         said = contender.verify()

@@ -1,7 +1,7 @@
 """Tests of what a benchmark's report says."""
 
 from bench.report import GOALS as ALL
-from bench.report import OURS, TEN, TUNED, Runs, judged, markdown
+from bench.report import OURS, POSTGRES, TEN, TUNED, TWO, Runs, judged, markdown
 from bench.rounds import Run
 
 FIRST = ALL[0]
@@ -53,3 +53,17 @@ def test_a_load_generator_that_is_too_busy_is_told() -> None:
     busy, idle = (Run(OURS, TEN, rate=1.0, load_cpu=share) for share in (0.86, 0.85))
     assert "86% **too busy**" in markdown(ABOUT, [busy])
     assert "too busy" not in markdown(ABOUT, [idle])
+
+
+def test_what_processes_could_do_with_a_processor_each() -> None:
+    """The busiest process limits; what each has used per message is told, and why it matters."""
+    work = f"{TEN}, PostgreSQL"
+    one = Run(POSTGRES, work, messages=1_000, rate=10, cpu_us=100, more={"each_cpu": [0.1]})
+    two = Run(TWO, work, messages=1_000, rate=9, cpu_us=110, more={"each_cpu": [0.05, 0.06]})
+    text = markdown(ABOUT, [one, two])
+    assert "| two processes, PostgreSQL + Redis, over one | ≥ 1.6 | 0.9 (0.9 to 0.9) |" in text
+    assert "| … if each had a processor for itself | ≥ 1.6 | 1.67 (1.67 to 1.67) | yes |" in text
+    assert f"| {TWO} (50 + 60 µs) | 9 (9 to 9) |" in text
+    assert f"| {POSTGRES} | 10 (10 to 10) |" in text
+    assert "Two processes, PostgreSQL, Redis and the load generator" in text
+    assert "Two processes" not in markdown(ABOUT, [run(OURS, 1)])
