@@ -91,22 +91,26 @@ async def test_who_writes_meanwhile_keeps_the_session(stage: Stage) -> None:
 
 
 async def test_pages(stage: Stage) -> None:
-    """However many they are, all are found."""
+    """However many they are, all are found, and each once."""
     for _ in range(PAGE + 1):
         await stage.begin()
     stage.clock.advance(seconds=DAY)
+    told = await pruned(stage, inactive_days=0.5)
+    assert sum(each.sessions for each in told) == PAGE + 1
     done = await pruned(stage, inactive_days=0.5, dry_run=False)
     assert (sum(each.sessions for each in done), await there(stage)) == (PAGE + 1, [])
 
 
 async def test_batches(stage: Stage) -> None:
     """A batch has few events; only a session that is larger by itself makes a larger one."""
+    await stage.begin()
     large = await stage.begin()
     await stage.happen(large, *(MessageSent("x") for _ in range(EVENTS)))
     await stage.begin()
     await stage.begin()
     sessions = stage.sessions.overviews()
     assert [[each.events for each in batch] for batch in batches(sessions)] == [
+        [3],
         [EVENTS + 3],
         [3, 3],
     ]
