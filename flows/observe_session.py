@@ -57,16 +57,17 @@ async def observe_session(
     theirs = epoch if input.epoch is None else input.epoch
     head = require_position(Watch(session_id, input.after), standing, actor, epoch, theirs)
 
-    # Recorded first: nobody has read what nobody knows that they read.
-    await audit.record(
-        Act(
-            by=actor.name,
-            done="Observed",
-            kind="session",
-            id=str(session_id),
-            reason=input.reason,
+    if not watcher.observes(session_id, reason=input.reason):
+        # Recorded first: nobody has read what nobody knows that they read.
+        await audit.record(
+            Act(
+                by=actor.name,
+                done="Observed",
+                kind="session",
+                id=str(session_id),
+                reason=input.reason,
+            )
         )
-    )
     after = head if input.after == -1 else input.after
-    watcher.follow(session_id, after=after, head=head, observe=True)
+    watcher.follow(session_id, after=after, head=head, observe=True, reason=input.reason)
     return Watching(session_id, head)

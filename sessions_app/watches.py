@@ -143,9 +143,9 @@ class Watches:
         self.outbox = outbox
         self.hub = hub
         self.cursors: dict[UUID, Cursor] = {}
-        #: The sessions that are watched as staff. What is nearly always empty is a list or a dict
-        #: here: an empty set holds four times as much, a Counter three times.
-        self.observed: list[UUID] = []
+        #: The sessions that are watched as staff, and why. What is nearly always empty is a list or
+        #: a dict here: an empty set holds four times as much, a Counter three times.
+        self.observed: dict[UUID, str] = {}
         #: The sessions that requests under way have registered, each as often as it was.
         self.registered: list[UUID] = []
         #: How many events were put into the outbox.
@@ -185,7 +185,14 @@ class Watches:
     # -- cursors -------------------------------------------------------------------------------
 
     def follow(
-        self, session_id: UUID, *, after: int, head: int, replay: bool, observe: bool = False
+        self,
+        session_id: UUID,
+        *,
+        after: int,
+        head: int,
+        replay: bool,
+        observe: bool = False,
+        reason: str = "",
     ) -> Cursor:
         """A cursor at `after`; it is not fed before `fall_behind`."""
         cursor = self.cursors.get(session_id)
@@ -198,23 +205,28 @@ class Watches:
         cursor.replaying = replay
         cursor.lagging = False
         cursor.observing = observe
-        self._observe(session_id, observes=observe)
+        self._observe_no_more(session_id, lost=False)
+        if observe:
+            self.observed[session_id] = reason
+            self.hub.observations.begin((session_id, self._user, reason))
         self.hub.follow(session_id, cursor, head=head)
         return cursor
 
-    def drop(self, session_id: UUID) -> None:
-        """Forget the session, if it is watched."""
+    def drop(self, session_id: UUID, *, lost: bool = False) -> None:
+        """Forget the session, if it is watched; `lost`: because the connection is."""
         if (cursor := self.cursors.pop(session_id, None)) is not None:
             self._behind.pop(cursor, None)
-            self._observe(session_id, observes=False)
+            self._observe_no_more(session_id, lost=lost)
             cursor.live = False
             self.hub.leave(session_id, cursor)
 
-    def _observe(self, session_id: UUID, *, observes: bool) -> None:
-        if observes and session_id not in self.observed:
-            self.observed.append(session_id)
-        elif not observes and session_id in self.observed:
-            self.observed.remove(session_id)
+    def _observe_no_more(self, session_id: UUID, *, lost: bool) -> None:
+        if (reason := self.observed.pop(session_id, None)) is not None:
+            self.hub.observations.end((session_id, self._user, reason), lost=lost)
+
+    def observes(self, session_id: UUID, reason: str) -> bool:
+        """Whether its user observes the session in this process, or did until a moment ago."""
+        return self.hub.observations.goes_on((session_id, self._user, reason))
 
     def stop_observing(self) -> None:
         """What was watched by right is watched no more."""
@@ -234,7 +246,7 @@ class Watches:
     def close(self) -> None:
         """Forget all."""
         for session_id in tuple(self.cursors):
-            self.drop(session_id)
+            self.drop(session_id, lost=True)
         if self._feeder is not None:
             self._feeder.cancel()
 
@@ -328,12 +340,17 @@ class RequestWatcher:
         head: int,
         replay: bool = True,
         observe: bool = False,
+        reason: str = "",
     ) -> None:
         """Send the events after `after`, once the request has been answered."""
         cursor = self._watches.follow(
-            session_id, after=after, head=head, replay=replay, observe=observe
+            session_id, after=after, head=head, replay=replay, observe=observe, reason=reason
         )
         self._followed.append(cursor)
+
+    def observes(self, session_id: UUID, *, reason: str) -> bool:
+        """Whether this user observes the session already for this reason, or did a moment ago."""
+        return self._watches.observes(session_id, reason)
 
     def forget(self, session_ids: Sequence[UUID]) -> None:
         """Send nothing more of these sessions."""

@@ -467,6 +467,8 @@ class FakeWatcher:
         self.registered: list[UUID] = []
         self.follows: list[Follow] = []
         self.forgotten: list[UUID] = []
+        #: What a test says goes on: sessions and reasons.
+        self.observed: set[tuple[UUID, str]] = set()
         #: The methods that were called, in order.
         self.calls: list[str] = []
 
@@ -482,11 +484,15 @@ class FakeWatcher:
         head: int,
         replay: bool = True,
         observe: bool = False,
+        reason: str = "",
     ) -> None:
         self.calls.append("follow")
         assert session_id in self.registered, "what is followed is registered before"
         self.watching.add(session_id)
         self.follows.append(Follow(session_id, after, head, replay, observe))
+
+    def observes(self, session_id: UUID, *, reason: str) -> bool:
+        return (session_id, reason) in self.observed
 
     def forget(self, session_ids: Sequence[UUID]) -> None:
         self.calls.append("forget")

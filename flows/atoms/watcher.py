@@ -38,12 +38,21 @@ class Watcher(Protocol):
         head: int,
         replay: bool = True,
         observe: bool = False,
+        reason: str = "",
     ) -> None:
         """Send the events after `after`, then `live`, then those to come.
 
         `head` was read after `register`. A session that is followed already goes on from `after`.
         Without `replay`, it is no replay that the client waits for, and `live` is not sent. To
-        `observe` is to watch by right, as long as the right lasts, and not by taking part.
+        `observe` is to watch by right, as long as the right lasts, and not by taking part; it is
+        done for a `reason`.
+        """
+        ...
+
+    def observes(self, session_id: UUID, *, reason: str) -> bool:
+        """Whether this user observes the session already for this reason, or did a moment ago.
+
+        As far as this process knows: then the audit has it.
         """
         ...
 

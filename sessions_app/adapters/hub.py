@@ -28,6 +28,7 @@ from sessions_app.adapters.doorbell import (
     events_of,
 )
 from sessions_app.adapters.feed import Entry, Feed, Reader
+from sessions_app.adapters.observations import Observations
 from sessions_app.adapters.presence import News, Presence, params_of
 from sessions_app.protocol import notification
 
@@ -99,6 +100,7 @@ class Hub:
         self.on_added: Callable[[Addition], None] = ignore
         self._closed = False
         self._presence = Presence(self._now)
+        self.observations = Observations(self._now)
 
     @property
     def mode(self) -> Mode:

@@ -41,6 +41,17 @@ async def test_works(stage: Stage) -> None:
     ]
 
 
+async def test_what_goes_on(stage: Stage) -> None:
+    """Who observes it already for this reason is not recorded again; for another one they are."""
+    session_id = await stage.begin()
+    stage.watcher.observed.add((session_id, "A complaint"))
+    for reason in ("A complaint", "Spam"):
+        input = observe(session_id, 1, reason=reason)
+        await stage.run(observe_session, input, by=READER, connected=True)
+    assert len(stage.watcher.follows) == 2
+    assert [act.reason for act in stage.audit.acts] == ["Spam"]
+
+
 async def test_only_new_ones(stage: Stage) -> None:
     """After -1 come only new events, and it belongs to any epoch."""
     session_id = await stage.begin()

@@ -119,6 +119,34 @@ async def test_nothing_is_theirs_before_they_observe(connect: Connect) -> None:
     assert await LogEntry.objects.acount() == 1
 
 
+async def test_who_comes_back_is_recorded_once(connect: Connect) -> None:
+    """A connection that broke and is there again observes the same; to come back for another
+    reason, or after having stopped, is another observation.
+    """
+
+    async def recorded() -> int:
+        return await LogEntry.objects.acount()
+
+    async with connect("ann") as ann:
+        session_id = await begin(ann)
+        params = {"session_id": session_id, "after": 1}
+        for _ in range(3):
+            async with connect("boss") as boss:
+                await boss.call("observe_session", **params, reason="A complaint")
+                assert await recorded() == 1
+        async with connect("boss") as boss:
+            await boss.call("observe_session", **params, reason="Another")
+            assert await recorded() == 2
+            await boss.call("observe_session", **params, reason="Another")
+            assert await recorded() == 2
+            await boss.call("unwatch_sessions", session_ids=[session_id])
+            await boss.call("observe_session", **params, reason="Another")
+            assert await recorded() == 3
+        async with connect("reader") as reader:
+            await reader.call("observe_session", **params, reason="Another")
+            assert await recorded() == 4
+
+
 async def test_rights_are_graded(connect: Connect) -> None:
     """Who may only read cannot write; who may only act cannot observe; a user can do neither."""
     async with (
