@@ -8,24 +8,10 @@ import pytest_asyncio
 from flows.atoms.sessions import Sessions
 from sessions_app.adapters.log import DjangoSessions
 from sessions_app.models import User
+from tests.databases import EACH_DATABASE
 from tests.fakes import USERS, FakeSessions, FixedClock
 
-STORES = [
-    pytest.param(None, id="fake"),
-    pytest.param(
-        "default",
-        id="sqlite",
-        marks=pytest.mark.django_db(transaction=True, databases=["default"]),
-    ),
-    pytest.param(
-        "postgres",
-        id="postgres",
-        marks=[
-            pytest.mark.postgres,
-            pytest.mark.django_db(transaction=True, databases=["postgres"]),
-        ],
-    ),
-]
+STORES = [pytest.param(None, id="fake"), *EACH_DATABASE]
 
 
 @pytest.fixture

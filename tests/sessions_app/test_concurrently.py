@@ -13,6 +13,7 @@ from django.db import connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from sessions_app.models import Event, Session, User
+from tests.databases import EACH_DATABASE
 from tests.sessions_app.adapters.databases import is_waiting
 
 T = TypeVar("T")
@@ -21,19 +22,7 @@ NAME = "event_by_text"
 MIGRATION = import_module("sessions_app.migrations.0006_event_by_text").Migration
 (ADD,) = MIGRATION.operations
 
-on_both = pytest.mark.parametrize(
-    "alias",
-    [
-        pytest.param("default", marks=pytest.mark.django_db(transaction=True)),
-        pytest.param(
-            "postgres",
-            marks=[
-                pytest.mark.postgres,
-                pytest.mark.django_db(transaction=True, databases=["postgres"]),
-            ],
-        ),
-    ],
-)
+on_both = pytest.mark.parametrize("alias", EACH_DATABASE)
 
 
 def run(alias: str, way: str) -> None:

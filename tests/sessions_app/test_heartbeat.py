@@ -25,24 +25,11 @@ from sessions_app.credentials import Judgement
 from sessions_app.heartbeat import BEAT_EVERY, ROWS_A_LOOK, SEEN_STEP, Heartbeat
 from sessions_app.keeper import Keeper
 from sessions_app.models import Connection, Instruction, Node, User
+from tests.databases import EACH_DATABASE
 from tests.fakes import FixedClock
 from tests.sessions_app.kept import KeptConnection
 
 ACT = Act(by=SYSTEM.name, done="Asked", kind="user", id="ann")
-
-ALIASES = [
-    pytest.param(
-        "default", id="sqlite", marks=pytest.mark.django_db(transaction=True, databases=["default"])
-    ),
-    pytest.param(
-        "postgres",
-        id="postgres",
-        marks=[
-            pytest.mark.postgres,
-            pytest.mark.django_db(transaction=True, databases=["postgres"]),
-        ],
-    ),
-]
 
 
 class Process:
@@ -131,7 +118,7 @@ class Stage:
         await self.log.close()
 
 
-@pytest.fixture(params=ALIASES)
+@pytest.fixture(params=EACH_DATABASE)
 def alias(request: pytest.FixtureRequest) -> str:
     alias: str = request.param
     return alias

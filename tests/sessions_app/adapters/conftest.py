@@ -6,27 +6,12 @@ import pytest
 import pytest_asyncio
 
 from sessions_app.models import User
+from tests.databases import EACH_DATABASE
 from tests.fakes import USERS, FixedClock
 from tests.sessions_app.adapters.nodes import Node, Nodes
 
-DATABASES = [
-    pytest.param(
-        "default",
-        id="sqlite",
-        marks=pytest.mark.django_db(transaction=True, databases=["default"]),
-    ),
-    pytest.param(
-        "postgres",
-        id="postgres",
-        marks=[
-            pytest.mark.postgres,
-            pytest.mark.django_db(transaction=True, databases=["postgres"]),
-        ],
-    ),
-]
 
-
-@pytest.fixture(params=DATABASES)
+@pytest.fixture(params=EACH_DATABASE)
 def database(request: pytest.FixtureRequest) -> str:
     """The alias of a database that has the users ann, bob, cid and dan."""
     alias: str = request.param

@@ -13,19 +13,8 @@ from django.test import override_settings
 from sessions_app.adapters.examination import examine
 from sessions_app.adapters.examination.database import _disk
 from sessions_app.models import Node
+from tests.databases import EACH_DATABASE
 from tests.sessions_app.commands.running import call
-
-ALIASES = [
-    pytest.param("default", marks=pytest.mark.django_db(transaction=True), id="sqlite"),
-    pytest.param(
-        "postgres",
-        marks=[
-            pytest.mark.postgres,
-            pytest.mark.django_db(transaction=True, databases=["postgres"]),
-        ],
-        id="postgres",
-    ),
-]
 
 
 def found(alias: str = "default", *, skew: float = 0, free: int = 0) -> list[str]:
@@ -37,7 +26,7 @@ def found(alias: str = "default", *, skew: float = 0, free: int = 0) -> list[str
     return [str(each.id) for each in told if str(each.id)[-3:] < "060"]
 
 
-@pytest.mark.parametrize("alias", ALIASES)
+@pytest.mark.parametrize("alias", EACH_DATABASE)
 def test_clocks(alias: str) -> None:
     """A database or a node whose clock differs is found; nothing is where they agree."""
     assert found(alias) == []
