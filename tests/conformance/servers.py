@@ -35,16 +35,21 @@ class Wire(Protocol):
         ...
 
 
-#: Opens a wire with this token (None: without any), offering these subprotocols.
-Open: TypeAlias = Callable[[str | None, Sequence[str]], Awaitable[Wire]]
+#: Opens a wire with this token (None: without any), offering these subprotocols, with this query.
+Open: TypeAlias = Callable[[str | None, Sequence[str], str], Awaitable[Wire]]
+
+#: Posts to a path with this token, these headers and this body; the status and the answer.
+Post: TypeAlias = Callable[[str, str | None, Mapping[str, str], Any], Awaitable[tuple[int, Any]]]
 
 
-async def run(vector: Vector, open_: Open, tokens: Mapping[str, str], names: Words) -> None:
+async def run(
+    vector: Vector, open_: Open, post: Post, tokens: Mapping[str, str], names: Words
+) -> None:
     """Tell the story to a server; raises Mismatch with the step where it is another.
 
     `tokens` are those of the people in it: ann, bob and carl.
     """
-    told = _Told(open_, tokens, names)
+    told = _Told(open_, post, tokens, names)
     try:
         for number, step in enumerate(vector.steps):
             try:
@@ -59,9 +64,12 @@ async def run(vector: Vector, open_: Open, tokens: Mapping[str, str], names: Wor
 class _Told:
     """A run under way."""
 
-    def __init__(self, open_: Open, tokens: Mapping[str, str], words: Words) -> None:
+    def __init__(self, open_: Open, post: Post, tokens: Mapping[str, str], words: Words) -> None:
         self.wires: dict[str, Wire] = {}
+        #: Where the server may send arrays, what of the last one was not told yet.
+        self._arrays: dict[str, list[Any]] = {}
         self._open = open_
+        self._post = post
         self._tokens = tokens
         self._words = words
         self._methods: dict[tuple[str, object], str] = {}
@@ -70,6 +78,8 @@ class _Told:
         match step:
             case {"open": wire}:
                 await self._connect(wire, step)
+            case {"post": flow}:
+                await self._call(flow, step)
             case {"say": wire, "frame": frame}:
                 await self._say(wire, self._words.fill(frame))
             case {"text": wire, "raw": raw}:
@@ -90,12 +100,29 @@ class _Told:
                 raise Mismatch("no such step for a server")
 
     async def _connect(self, wire: str, step: Step) -> None:
-        who = step["as"]
-        token = None if who is None else self._tokens.get(who, "nobody-has-this-token")
         offered = step.get("subprotocols", [SUBPROTOCOL])
-        self.wires[wire] = opened = await self._open(token, offered)
+        query = step.get("query", "")
+        self.wires[wire] = opened = await self._open(self._token(step), offered, query)
+        if "batch=1" in query:
+            self._arrays[wire] = []
         if "chosen" in step:
             self._words.match(step["chosen"], opened.subprotocol)
+
+    def _token(self, step: Step) -> str | None:
+        who = step["as"]
+        return None if who is None else self._tokens.get(who, "nobody-has-this-token")
+
+    async def _call(self, flow: str, step: Step) -> None:
+        headers, body = self._words.fill(step.get("headers", {})), self._words.fill(step["body"])
+        path = f"/api/flows/{flow}/"
+        status, answer = await self._post(path, self._token(step), headers, body)
+        self._words.match(
+            {"status": step["status"], "answer": step["answer"]},
+            {
+                "status": status,
+                "answer": answer,
+            },
+        )
 
     async def _say(self, wire: str, frame: Any) -> None:
         for each in frame if isinstance(frame, list) else [frame]:
@@ -107,14 +134,26 @@ class _Told:
         """The next frame; what comes when it will is passed over, unless it is expected."""
         wanted = expected.get("method") if isinstance(expected, dict) else None
         while True:
-            text = await self.wires[wire].receive()
-            if isinstance(text, int):
-                return text
-            frame = json.loads(text)
+            frame = await self._receive(wire)
+            if isinstance(frame, int):
+                return frame
             self._compare(wire, frame)
             method = frame.get("method") if isinstance(frame, dict) else None
             if method not in WHENEVER - {wanted}:
                 return frame
+
+    async def _receive(self, wire: str) -> Any:
+        """The next frame; where the server may send arrays, the next entry."""
+        if waiting := self._arrays.get(wire):
+            return waiting.pop(0)
+        text = await self.wires[wire].receive()
+        if isinstance(text, int):
+            return text
+        frame = json.loads(text)
+        if wire in self._arrays and isinstance(frame, list):
+            first, *self._arrays[wire] = frame
+            return first
+        return frame
 
     def _compare(self, wire: str, frame: Any) -> None:
         """What the contract says of it."""

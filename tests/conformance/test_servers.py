@@ -1,11 +1,15 @@
 """Our server tells every story of the vectors: over real sockets, and in this process."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from http.client import HTTPConnection
 from itertools import count
 from typing import Any, Self
 
 import pytest
+from django.test import AsyncClient
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -33,11 +37,10 @@ class RealWire:
         self._socket = socket
 
     @classmethod
-    async def open(cls, url: str, token: str | None, offered: Sequence[str]) -> Self:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+    async def open(cls, url: str, token: str | None, offered: Sequence[str], query: str) -> Self:
         socket = await connect(
-            url,
-            additional_headers=headers,
+            f"{url}?{query}",
+            additional_headers=authorization(token),
             subprotocols=[Subprotocol(each) for each in offered] or None,
             proxy=None,
         )
@@ -70,9 +73,9 @@ class InnerWire:
 
     @classmethod
     async def open(
-        cls, application: Application, token: str | None, offered: Sequence[str]
+        cls, application: Application, token: str | None, offered: Sequence[str], query: str
     ) -> Self:
-        client = Client(application, token=token, subprotocols=offered)
+        client = Client(application, token=token, subprotocols=offered, query=query)
         return cls(client.asgi, await client.handshake())
 
     @property
@@ -96,6 +99,31 @@ class InnerWire:
         await self._asgi.wait(timeout=PATIENCE)
 
 
+def authorization(token: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def post_to(
+    host: str, path: str, token: str | None, headers: Mapping[str, str], body: Any
+) -> tuple[int, Any]:
+    """What a server answers over HTTP."""
+    connection = HTTPConnection(host, timeout=PATIENCE)
+    with closing(connection):
+        sent = {"Content-Type": "application/json", **authorization(token), **headers}
+        connection.request("POST", path, json.dumps(body), sent)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+
+
+async def post(
+    path: str, token: str | None, headers: Mapping[str, str], body: Any
+) -> tuple[int, Any]:
+    """The same without a server."""
+    sent = {**authorization(token), **headers}
+    answer = await AsyncClient().post(path, body, content_type="application/json", headers=sent)
+    return answer.status_code, answer.json()
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """A server process, on SQLite."""
@@ -110,10 +138,13 @@ async def test_over_a_real_socket(vector: Vector, server: Server) -> None:
     names = {person: f"{role}{family}" for person, role in ROLES.items()}
     tokens = {person: server.people[name].token for person, name in names.items()}
 
-    async def opened(token: str | None, offered: Sequence[str]) -> RealWire:
-        return await RealWire.open(server.url, token, offered)
+    async def opened(token: str | None, offered: Sequence[str], query: str) -> RealWire:
+        return await RealWire.open(server.url, token, offered, query)
 
-    await servers.run(vector, opened, tokens, Words(names))
+    async def posted(*request: Any) -> tuple[int, Any]:
+        return await asyncio.to_thread(post_to, server.host, *request)
+
+    await servers.run(vector, opened, posted, tokens, Words(names))
     assert server.complaints() == []
 
 
@@ -124,10 +155,10 @@ async def test_in_this_process(vector: Vector) -> None:
     tokens = await asyncio.to_thread(people, *ROLES)
     async with serving() as application:
 
-        async def opened(token: str | None, offered: Sequence[str]) -> InnerWire:
-            return await InnerWire.open(application, token, offered)
+        async def opened(token: str | None, offered: Sequence[str], query: str) -> InnerWire:
+            return await InnerWire.open(application, token, offered, query)
 
-        await servers.run(vector, opened, tokens, Words({name: name for name in ROLES}))
+        await servers.run(vector, opened, post, tokens, Words({name: name for name in ROLES}))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -139,6 +170,8 @@ async def test_in_this_process(vector: Vector) -> None:
         {"closed": "a", "code": 4501},
         {"quiet": "a"},
         {"dance": "a"},
+        {"post": "ping", "as": "ann", "body": {}, "status": 201, "answer": {}},
+        {"post": "ping", "as": "ann", "body": {}, "status": 200, "answer": {"surprise": 1}},
     ],
 )
 async def test_another_story_is_noticed(step: dict[str, Any]) -> None:
@@ -152,9 +185,11 @@ async def test_another_story_is_noticed(step: dict[str, Any]) -> None:
     tokens = await asyncio.to_thread(people, *ROLES)
     async with serving() as application:
 
-        async def opened(token: str | None, offered: Sequence[str]) -> InnerWire:
-            return await InnerWire.open(application, token, offered)
+        async def opened(token: str | None, offered: Sequence[str], query: str) -> InnerWire:
+            return await InnerWire.open(application, token, offered, query)
 
         words = Words({name: name for name in ROLES})
         with pytest.raises(Mismatch, match="untrue, step 3"):
-            await servers.run(Vector("untrue", ".", ("server",), steps), opened, tokens, words)
+            await servers.run(
+                Vector("untrue", ".", ("server",), steps), opened, post, tokens, words
+            )

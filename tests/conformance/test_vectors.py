@@ -9,7 +9,8 @@ from tests.conformance.vectors import ABSENT, Mismatch, Vector, Words, load
 
 #: What a step may consist of, by the word that it begins with.
 STEPS: dict[str, set[str]] = {
-    "open": {"as", "subprotocols", "chosen"},
+    "open": {"as", "subprotocols", "chosen", "query"},
+    "post": {"as", "headers", "body", "status", "answer"},
     "say": {"frame"},
     "hear": {"frame"},
     "eventually": {"frame"},
@@ -41,10 +42,12 @@ def test_there_are_vectors_for_both_sides() -> None:
 
 @ALL
 def test_a_vector_is_well_formed(vector: Vector) -> None:
-    """Every step is one that the format knows; a vector begins by opening a connection."""
+    """Every step is one that the format knows; a vector begins by opening a connection,
+    or with a request over HTTP.
+    """
     assert vector.about.endswith(".")
     assert set(vector.sides) <= {"server", "client"}
-    assert "open" in vector.steps[0]
+    assert vector.steps[0].keys() & {"open", "post"}
     for step in vector.steps:
         first, *others = step
         assert set(others) <= STEPS[first]
