@@ -155,7 +155,7 @@ class Protocol(WebSocketsSansIOProtocol):
             # Not after each frame: a flood of pings is to cost no more than theirs.
             self._forget_conn()
         else:
-            self._is_early = self.handshake_initiated
+            self._is_early = self.handshake_initiated or not data.endswith(b"\r\n\r\n")
             self._leave(data)
 
     def _take(self, data: bytes) -> None:

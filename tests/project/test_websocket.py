@@ -55,8 +55,8 @@ class Peer:
 
 
 @pytest_asyncio.fixture
-async def peer() -> AsyncIterator[Peer]:
-    """A peer of an application that sends back what it gets."""
+async def peer(request: pytest.FixtureRequest) -> AsyncIterator[Peer]:
+    """A peer of an application that sends back what it gets; a parameter is said too early."""
     given: list[dict[str, Any]] = []
 
     async def echo(scope: Any, receive: Any, send: Any) -> None:
@@ -76,7 +76,7 @@ async def peer() -> AsyncIterator[Peer]:
     reader, writer = await asyncio.open_connection(host, port)
     found = Peer(reader, writer)
     found.given = given
-    found.write(HANDSHAKE)
+    found.write(HANDSHAKE + getattr(request, "param", b""))
     await reader.readuntil(b"\r\n\r\n")
     try:
         yield found
@@ -122,6 +122,21 @@ async def test_a_message_in_pieces_is_put_together(peer: Peer) -> None:
     peer.write(frame(Opcode.CONT, b"three"))
     peer.write(frame(Opcode.TEXT, b"after"))
     assert await peer.echoed(3) == ["before", "one two three", "after"]
+
+
+async def test_a_message_in_pieces_outlasts_what_comes_in_between(peer: Peer) -> None:
+    """A piece is not forgotten over a ping, whenever the next one comes."""
+    peer.write(frame(Opcode.TEXT, b"in ", fin=False) + frame(Opcode.PING, b"?"))
+    assert await peer.reader.readexactly(3) == b"\x8a\x01?"
+    peer.write(frame(Opcode.CONT, b"pieces") + frame(Opcode.TEXT, b"whole"))
+    assert await peer.echoed(2) == ["in pieces", "whole"]
+
+
+@pytest.mark.parametrize("peer", [frame(Opcode.TEXT, b"early")[:2]], indirect=True, ids=["header"])
+async def test_who_speaks_before_the_answer_is_understood(peer: Peer) -> None:
+    """What has come with the handshake belongs to what comes after it."""
+    peer.write(frame(Opcode.TEXT, b"early")[2:] + frame(Opcode.TEXT, b"late"))
+    assert await peer.echoed(2) == ["early", "late"]
 
 
 async def test_a_ping_is_answered(peer: Peer) -> None:
