@@ -32,6 +32,9 @@ logger = logging.getLogger(__name__)
 #: Writes per transaction. More would not be faster, only later.
 MOST_WRITES = 256
 
+#: Further turns of the loop in which writes are gathered, as long as each brings some.
+MOST_TURNS = 8
+
 #: How often a write is tried: with its batch, alone, and alone once more, for one that meets a key
 #: which another node commits at the same time.
 ATTEMPTS = 3
@@ -71,7 +74,7 @@ class Lane:
         self._transact = transact
         self._announce = announce
         self._waiting = waiting
-        # Submitted in this turn of the loop; and what was handed over, a turn's writes at once.
+        # Submitted lately; and what was handed over, several at once.
         self._fresh: list[Waiting] = []
         self._queue: SimpleQueue[list[Waiting] | None] = SimpleQueue()
         # Each is written by one thread only: how many were submitted, and taken by the lane.
@@ -91,8 +94,9 @@ class Lane:
     def submit(self, write: Write[T]) -> "asyncio.Future[T]":
         """Have `write` committed with what else is waiting; to be called in an event loop.
 
-        What one turn of the loop submits is handed over together: else the lane would begin with
-        the first write alone, and all others would wait for that transaction.
+        What one turn of the loop submits is handed over together, with what the following turns
+        submit, until one brings nothing: else the lane would begin with the first write alone, and
+        all others would wait for that transaction.
 
         The write happens whether or not somebody still waits for its outcome. Raises Unavailable
         when too much is waiting or the lane has been stopped.
@@ -110,10 +114,21 @@ class Lane:
                 self._started = True
                 self._thread.start()
             if not self._fresh:
-                answers.loop.call_soon(self._hand_over)
+                answers.loop.call_soon(self._gather, 0, MOST_TURNS)
             self._fresh.append(Waiting(write, answers))
             self._submitted += 1
         return answers.future
+
+    def _gather(self, before: int, turns: int) -> None:
+        """Hand over what there is; if this turn has brought some of it, see what the next brings.
+
+        `before`: how many writes there were at its beginning; `turns`: how many more may come.
+        """
+        count = len(self._fresh)
+        if turns and before < count < MOST_WRITES and self._loop is not None:
+            self._loop.call_soon(self._gather, count, turns - 1)
+        else:
+            self._hand_over()
 
     def _hand_over(self) -> None:
         with self._lock:

@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+from collections.abc import Sequence
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -11,8 +13,8 @@ from django.db.backends.signals import connection_created
 from flows.atoms.sessions import Committed
 from flows.errors import Forbidden, Unavailable
 from flows.events import SessionCreated
-from sessions_app.adapters.batch import Settled
-from sessions_app.adapters.lanes import Lane
+from sessions_app.adapters.batch import Settled, Write
+from sessions_app.adapters.lanes import MOST_TURNS, Lane
 from sessions_app.adapters.writes import Cursor
 from tests.sessions_app.adapters.nodes import ANN, BOB, Begin, Gate, Node, Nodes, never, refuse
 
@@ -196,5 +198,40 @@ async def test_a_lane_outlives_its_own_mistakes(sqlite: str) -> None:
     with pytest.raises(ValueError, match="zip"):
         await lane.submit(write)
     assert await lane.submit(write)
+    lane.stop()
+    await lane.ended()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_what_comes_in_turn_after_turn_is_gathered(sqlite: str) -> None:
+    """While each turn of the loop brings a write they have one transaction, but for a while only.
+
+    A write that nothing follows is handed over at once.
+    """
+    batches: list[int] = []
+
+    def transact(writes: Sequence[Write[Any]]) -> Settled:
+        batches.append(len(writes))
+        return Settled([True for _ in writes], [])
+
+    lane = Lane(
+        "lane", using=sqlite, transact=transact, announce=lambda events: None, waiting=1_000
+    )
+    write = Cursor(uuid4(), ANN, lambda session: 1)
+    assert await lane.submit(write)
+    assert batches == [1]
+
+    async def one_each_turn(turns: int) -> None:
+        waiting = []
+        for _ in range(turns):
+            waiting.append(lane.submit(write))
+            await asyncio.sleep(0)
+        await asyncio.gather(*waiting)
+
+    await one_each_turn(MOST_TURNS)
+    assert batches == [1, MOST_TURNS]
+    await one_each_turn(3 * MOST_TURNS)
+    assert sum(batches[2:]) == 3 * MOST_TURNS
+    assert batches[2] == MOST_TURNS + 1
     lane.stop()
     await lane.ended()
