@@ -120,12 +120,9 @@ class Lane:
         return answers.future
 
     def _gather(self, before: int, turns: int) -> None:
-        """Hand over what there is; if this turn has brought some of it, see what the next brings.
-
-        `before`: how many writes there were at its beginning; `turns`: how many more may come.
-        """
+        """Hand over what there is, or see what the next turn of the loop brings."""
         count = len(self._fresh)
-        if turns and before < count < MOST_WRITES and self._loop is not None:
+        if self._loop is not None and goes_on_gathering(before, count, turns):
             self._loop.call_soon(self._gather, count, turns - 1)
         else:
             self._hand_over()
@@ -255,6 +252,14 @@ class Lane:
         if events:
             # Each answer has scheduled its caller, who therefore goes on before this is called.
             answered[0][0].loop.call_soon(self._announce, events)
+
+
+def goes_on_gathering(before: int, count: int, turns: int) -> bool:
+    """Whether a turn of the loop has brought writes, so that the next may bring more.
+
+    It began with `before` writes and ended with `count`; `turns` more may be waited for.
+    """
+    return turns > 0 and before < count < MOST_WRITES
 
 
 def _is_given_up(error: Exception) -> bool:

@@ -14,7 +14,7 @@ from flows.atoms.sessions import Committed
 from flows.errors import Forbidden, Unavailable
 from flows.events import SessionCreated
 from sessions_app.adapters.batch import Settled, Write
-from sessions_app.adapters.lanes import MOST_TURNS, Lane
+from sessions_app.adapters.lanes import MOST_TURNS, MOST_WRITES, Lane, goes_on_gathering
 from sessions_app.adapters.writes import Cursor
 from tests.sessions_app.adapters.nodes import ANN, BOB, Begin, Gate, Node, Nodes, never, refuse
 
@@ -202,36 +202,39 @@ async def test_a_lane_outlives_its_own_mistakes(sqlite: str) -> None:
     await lane.ended()
 
 
+@pytest.mark.parametrize(
+    ("before", "count", "turns", "goes_on"),
+    [
+        (0, 1, MOST_TURNS, True),
+        (1, 2, 1, True),
+        (1, 2, 0, False),
+        (1, 1, MOST_TURNS, False),
+        (0, MOST_WRITES - 1, 1, True),
+        (0, MOST_WRITES, 1, False),
+    ],
+)
+def test_gathering(*, before: int, count: int, turns: int, goes_on: bool) -> None:
+    """Writes are gathered while turns bring some: not for ever, and no more than go together."""
+    assert goes_on_gathering(before, count, turns) is goes_on
+
+
 @pytest.mark.django_db(transaction=True)
 async def test_what_comes_in_turn_after_turn_is_gathered(sqlite: str) -> None:
-    """While each turn of the loop brings a write they have one transaction, but for a while only.
-
-    A write that nothing follows is handed over at once.
-    """
+    """While each turn of the loop brings a write, nothing is handed over; then all of it is."""
     batches: list[int] = []
 
     def transact(writes: Sequence[Write[Any]]) -> Settled:
         batches.append(len(writes))
         return Settled([True for _ in writes], [])
 
-    lane = Lane(
-        "lane", using=sqlite, transact=transact, announce=lambda events: None, waiting=1_000
-    )
+    lane = Lane("lane", using=sqlite, transact=transact, announce=lambda events: None, waiting=10)
     write = Cursor(uuid4(), ANN, lambda session: 1)
     assert await lane.submit(write)
-    assert batches == [1]
-
-    async def one_each_turn(turns: int) -> None:
-        waiting = []
-        for _ in range(turns):
-            waiting.append(lane.submit(write))
-            await asyncio.sleep(0)
-        await asyncio.gather(*waiting)
-
-    await one_each_turn(MOST_TURNS)
+    waiting = []
+    for _ in range(MOST_TURNS):
+        waiting.append(lane.submit(write))
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*waiting) == [True] * MOST_TURNS
     assert batches == [1, MOST_TURNS]
-    await one_each_turn(3 * MOST_TURNS)
-    assert sum(batches[2:]) == 3 * MOST_TURNS
-    assert batches[2] == MOST_TURNS + 1
     lane.stop()
     await lane.ended()
