@@ -34,7 +34,11 @@ PARTS: dict[str, tuple[str, ...]] = {
         "peek (sessions_app",
         "flows/engine/parsing",
     ),
-    "fan-out": ("sessions_app/adapters/hub.py", "sessions_app/adapters/feed.py", "Cursor."),
+    "fan-out": (
+        "sessions_app/adapters/hub.py",
+        "sessions_app/adapters/feed.py",
+        "(sessions_app/watches.py",
+    ),
     "write to the socket": ("Outbox.write", "WebSocketsSansIOProtocol.send", "Protocol.send"),
     "lane: turns, rows, receipts": ("Lane._work",),
     "hand over to the lane, fingerprint": ("DjangoSessions.commit",),
@@ -102,6 +106,8 @@ def table(text: str, cpu_us: float) -> str:
     parts: collections.Counter[str] = collections.Counter()
     inside: collections.Counter[str] = collections.Counter()
     for stack, count in (line.rsplit(" ", 1) for line in text.splitlines()):
+        if not stack:
+            continue  # it could not be read while it changed
         frames = stack.split(";")
         parts[part_of(frames)] += int(count)
         inside.update(dict.fromkeys({frame.rsplit(":", 1)[0] for frame in frames}, int(count)))
