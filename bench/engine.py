@@ -380,7 +380,7 @@ async def plan_and_memory() -> tuple[float, float]:
         for _ in range(200):
             plans = Plans({}, None, watched=False)
             begin = time.perf_counter()
-            plans.below(operation)
+            plans.of(operation)
             times.append(time.perf_counter() - begin)
         held: list[Context[None]] = [scope.create_context() for _ in range(1000)]
         for ctx in held:

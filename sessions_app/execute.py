@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 
 from flows.engine import Context, Flow, Scope
-from flows.engine.bindings import Bound
+from flows.engine.nodes import Bound
 from sessions_app.protocol import Error, error_of, is_expected
 from sessions_app.tracing import trace
 

@@ -11,40 +11,15 @@ from flows.engine.errors import (
     MissingDependency,
 )
 from flows.engine.extension import Call, Extension, Outcome
-from flows.engine.graph import Graph, graph
-from flows.engine.handle import Handle
-from flows.engine.markers import every, maybe, need
-from flows.engine.nodes import Atom, Flow, Port, Resource, Tag
+from flows.engine.graph import Graph, graph, preset
+from flows.engine.nodes import Atom, Flow, Port, Resource, Tag, every, maybe, need
 from flows.engine.parsing import typed
-from flows.engine.presets import preset
 from flows.engine.scope import Scope
+from flows.engine.streams import Handle
 
 __all__ = [
-    "Atom",
-    "Call",
-    "Closed",
-    "Context",
-    "DependencyCycle",
-    "EngineError",
-    "Extension",
-    "Flow",
-    "Graph",
-    "Handle",
-    "InvalidDefinition",
-    "InvalidInput",
-    "MissingDependency",
-    "Outcome",
-    "Port",
-    "Resource",
-    "Scope",
-    "Tag",
-    "atom",
-    "every",
-    "flow",
-    "graph",
-    "maybe",
-    "need",
-    "preset",
-    "resource",
-    "typed",
-]
+    "Atom", "Call", "Closed", "Context", "DependencyCycle", "EngineError", "Extension", "Flow",
+    "Graph", "Handle", "InvalidDefinition", "InvalidInput", "MissingDependency", "Outcome", "Port",
+    "Resource", "Scope", "Tag", "atom", "every", "flow", "graph", "maybe", "need", "preset",
+    "resource", "typed",
+]  # fmt: skip

@@ -1,20 +1,28 @@
 """A context: one request's or one execution's lifetime."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeAlias, TypeVar, overload
 
-from flows.engine.bindings import Bound, Level, level
-from flows.engine.closing import ENDED, NOTHING, OnClose, Rest, Undo, Work, release, runs_in, settle
-from flows.engine.errors import Closed, EngineError, worst
-from flows.engine.nodes import Atom, Flow, Node, Resource, Tag
+from flows.engine.closing import (
+    CLOSED,
+    OPEN,
+    End,
+    OnClose,
+    Rest,
+    Undo,
+    Work,
+    from_within,
+    mark,
+    on_the_stack,
+    shut,
+)
+from flows.engine.errors import Closed, EngineError
+from flows.engine.nodes import Atom, Bound, Flow, Level, Node, Resource, Tag, level
 from flows.engine.parsing import Unparsed
-from flows.engine.streams import Stream
-from flows.engine.waiting import CLOSED, CLOSING, OPEN, from_within, mark, telling
+from flows.engine.streams import Handle, Stream
 
 if TYPE_CHECKING:
-    from flows.engine.handle import Handle
     from flows.engine.scope import Scope
 
 T = TypeVar("T")
@@ -22,40 +30,159 @@ InputT = TypeVar("InputT", covariant=True)
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
 
+Tags: TypeAlias = Iterable[Bound]
 
-class Context(Generic[InputT]):
-    """One request's lifetime (a boundary), or one execution's. The engine's own from `scope` on."""
+
+class Nothing:
+    """What is awaited where there is nothing to await: at no cost."""
+
+    __await__ = iter(()).__iter__
+
+
+NOTHING: Final[Awaitable[None]] = Nothing()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+
+
+class Life:
+    """What has work in it, and ends: a scope, a request's boundary, or an execution."""
 
     # No __init__: with one it would take twice as long to make, and two are made for each request.
-    # Slots, all of them stored: whether tags are bound or not makes nothing else slower.
-    __slots__ = (
-        *("input", "above", "scope", "boundary", "flow", "state", "active", "values", "ledger"),
-        *("rest", "called", "tags", "opening", "__weakref__"),
-    )
-    input: InputT
-    above: "Context[Any] | None"
     scope: "Scope"
-    #: The boundary of an execution; None for a boundary.
-    boundary: "Context[Any] | None"
-    #: None for a boundary, and while nodes are resolved.
-    flow: Flow[Any, Any] | None
-    state: Literal[0, 1, 2]
+    #: What it is in: in the end, a scope.
+    above: Any
+    #: The boundary of an execution, and of what makes nodes only; None for a boundary.
+    boundary: Any
+    #: None for a boundary, and for what makes nodes without a flow.
+    flow: Flow[Any, Any] | None = None
+    state: str
     #: How many executions run in it.
     active: int
-    #: Resources by node; while one is being made, its maker, which has it as `opening`.
+    #: What is made in it, by node; while something is being made, its maker by its plan.
     values: dict[Any, Any] | None
     ledger: list[Undo] | None
     rest: Rest | None
-    called: str | None
-    tags: Level | None
-    #: The atom or resource that is being made for it at the moment.
-    opening: Node | None
+    tags: Level | None = None
+    #: The open boundaries beside it.
+    among: "dict[Life, None]" = {}
+    name = "scope"
 
     def __repr__(self) -> str:
         return f"<context {self.name}>"
 
+    def lineage(self) -> "Iterator[Life]":
+        """This one and all that it is in, up to its scope."""
+        above: Life | None = self
+        while above is not None:
+            yield above
+            above = above.above
+
+    def create_context(self, *tags: Bound) -> "Context[None]":
+        """A boundary within this one, with resources of its own; Closed if this is closed."""
+        scope = self.scope
+        if self.state or scope.guarded:
+            self.require_open()
+        nested: Context[None] = Context()
+        nested.scope, nested.above = scope, self
+        nested.state, nested.active = OPEN, 0
+        nested.boundary = nested.values = nested.ledger = nested.rest = None
+        if tags:
+            nested.tags = level(tags)
+        if scope.tells:
+            scope.hooks.opened(nested)
+        nested.among = among = (self.rest or self.more()).nested
+        among[nested] = None
+        return nested
+
+    def child(
+        self, flow: Flow[Any, Any] | None = None, input: Any = None, tags: Tags = ()
+    ) -> "Context[Any]":
+        """An execution in this, in which nothing has happened yet."""
+        child: Context[Any] = Context()
+        child.input, child.flow, child.above, child.scope = input, flow, self, self.scope
+        child.boundary = self.boundary or self
+        child.state, child.active = OPEN, 0
+        child.values = child.ledger = child.rest = None
+        if tags:
+            child.tags = level(tags)
+        return child
+
     @property
-    def name(self) -> str:
+    def opening(self) -> Node | None:
+        """What it is making at the moment."""
+        for each in self.lineage():
+            for part, maker in (each.values or {}).items():
+                if maker is self and not isinstance(part, Node):
+                    node: Node = part.node
+                    return node
+        return None
+
+    def require_open(self) -> None:
+        """Raise Closed unless new work may begin."""
+        if self.state:
+            subject = "The scope" if self.above is None else f"The context of {self.name}"
+            raise Closed(f"{subject}, which is {self.state},")
+        self.scope.refuse_another_loop()
+
+    def more(self) -> Rest:
+        """What most contexts never have."""
+        if self.rest is None:
+            self.rest = Rest()
+        return self.rest
+
+    def end(self, error: BaseException | None = None) -> Coroutine[Any, Any, None]:
+        """Close it; EngineError from within, where that would wait for itself."""
+        within = self in on_the_stack("closing")
+        return self._ended(error, None if within else from_within(self), within=within)
+
+    async def _ended(
+        self, error: BaseException | None, refusal: EngineError | None, *, within: bool
+    ) -> None:
+        if self.state == CLOSED or within:
+            return  # also for one of its own clean-ups
+        if refusal is not None:
+            raise refusal
+        if self.state == OPEN:
+            await shut(self, error)
+        else:
+            await asyncio.wait([self.until("closed")])
+
+    def until(self, end: End) -> "asyncio.Future[None]":
+        """Done once that has come."""
+        ends = self.more().ends
+        return ends.get(end) or ends.setdefault(end, asyncio.get_running_loop().create_future())
+
+    def tell(self, end: End, failure: BaseException | None = None) -> None:
+        """Let those who wait for it go on; a failure is theirs, a cancellation is not."""
+        waiting = self.rest.ends.pop(end, None) if self.rest is not None else None
+        if waiting is not None and isinstance(failure, Exception):
+            waiting.set_exception(failure)
+            waiting.exception()  # whoever waits may be gone
+        elif waiting is not None:
+            waiting.set_result(None)
+
+    def leave(self) -> None:
+        """An execution in it has ended."""
+        self.active -= 1
+        if self.rest is not None and self.rest.ends and not self.active:
+            self.tell("idle")
+
+    def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> Awaitable[None]:
+        if self.state or self.active or self.rest is not None:
+            return self.end(error)
+        if self.ledger or self.scope.tells:
+            return shut(self, error)
+        self.state = CLOSED
+        self.among.pop(self, None)
+        return NOTHING
+
+
+class Context(Life, Generic[InputT]):
+    """One request's lifetime (a boundary), or one execution's. The engine's own from `scope` on."""
+
+    input: InputT = None  # type: ignore[assignment]
+    called: str | None = None
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
         """The flow's name, unless the execution was given another; a boundary is a `context`."""
         return self.called or (self.flow.name if self.flow is not None else "context")
 
@@ -65,83 +192,54 @@ class Context(Generic[InputT]):
         if self.boundary is not None:
             # Who reaches for what is around may close it, also by a task of its own.
             mark(self)
-        return self.above
-
-    # -- opening what is below it ----------------------------------------------------------------
-
-    def create_context(self, *tags: Bound) -> "Context[None]":
-        """A boundary within this one, with resources of its own; Closed if this is closed."""
-        self.require_open()
-        nested = blank(self.scope, self)
-        nested.tags = level(tags)
-        self.scope.hooks.opened(nested)
-        self.more().nested[nested] = None
-        return nested
+        return None if self.above is self.scope else self.above
 
     @overload
     def exec(
-        self,
-        flow: Flow[None, O],
-        input: None = None,
-        *,
-        tags: Iterable[Bound] = (),
-        name: str | None = None,
+        self, flow: Flow[None, O], input: None = None, *, tags: Tags = (), name: str | None = None
     ) -> Coroutine[Any, Any, O]: ...
     @overload
     def exec(
-        self, flow: Flow[I, O], input: I, *, tags: Iterable[Bound] = (), name: str | None = None
+        self, flow: Flow[I, O], input: I, *, tags: Tags = (), name: str | None = None
     ) -> Coroutine[Any, Any, O]: ...
     def exec(
-        self,
-        flow: Flow[Any, Any],
-        input: Any = None,
-        *,
-        tags: Iterable[Bound] = (),
-        name: str | None = None,
+        self, flow: Flow[Any, Any], input: Any = None, *, tags: Tags = (), name: str | None = None
     ) -> Coroutine[Any, Any, Any]:
         """Run a flow in a child context and give what it returns; the child is closed by then."""
-        child: Context[Any] = Context()
-        child.input = input
-        child.flow = flow
-        child.above = self
-        child.scope = scope = self.scope
+        child: Context[Any] = Context()  # as `child` would, without the call
+        child.input, child.flow, child.above = input, flow, self
+        child.scope = self.scope
         child.boundary = self.boundary or self
-        child.state = child.active = 0
-        child.values = child.ledger = child.rest = child.opening = None
-        child.called = name
-        child.tags = level(tags) if tags else None
-        begin = scope.begin
+        child.state, child.active = OPEN, 0
+        child.values = child.ledger = child.rest = None
+        if tags:
+            child.tags = level(tags)
+        if name is not None:
+            child.called = name
+        begin = self.scope.begin
         return begin(child, self)
 
     def exec_raw(
-        self, flow: Flow[Any, O], raw: Any, *, tags: Iterable[Bound] = (), name: str | None = None
+        self, flow: Flow[Any, O], raw: Any, *, tags: Tags = (), name: str | None = None
     ) -> Coroutine[Any, Any, O]:
         """The same with an input that is parsed first; InvalidInput if it cannot be."""
         return self.exec(flow, Unparsed(raw), tags=tags, name=name)
 
-    def stream(
-        self, flow: Flow[I, AsyncIterator[O]], input: I, *, tags: Iterable[Bound] = ()
-    ) -> Stream[O]:
+    def stream(self, flow: Flow[I, AsyncIterator[O]], input: I, *, tags: Tags = ()) -> Stream[O]:
         """Read a streaming flow: `async with ctx.stream(flow, input) as items`."""
-        context = blank(self.scope, self, input)
-        context.boundary, context.flow, context.tags = self.boundary or self, flow, level(tags)
-        return Stream(context)
+        return Stream(self.child(flow, input, tags))
 
     def stream_raw(
-        self, flow: Flow[Any, AsyncIterator[O]], raw: Any, *, tags: Iterable[Bound] = ()
+        self, flow: Flow[Any, AsyncIterator[O]], raw: Any, *, tags: Tags = ()
     ) -> Stream[O]:
         """The same with an input that is parsed first; InvalidInput if it cannot be."""
         return self.stream(flow, Unparsed(raw), tags=tags)
 
     @overload
-    def spawn(
-        self, flow: Flow[None, O], input: None = None, *, tags: Iterable[Bound] = ()
-    ) -> Work[O]: ...
+    def spawn(self, flow: Flow[None, O], input: None = None, *, tags: Tags = ()) -> Work[O]: ...
     @overload
-    def spawn(self, flow: Flow[I, O], input: I, *, tags: Iterable[Bound] = ()) -> Work[O]: ...
-    def spawn(
-        self, flow: Flow[Any, Any], input: Any = None, *, tags: Iterable[Bound] = ()
-    ) -> Work[Any]:
+    def spawn(self, flow: Flow[I, O], input: I, *, tags: Tags = ()) -> Work[O]: ...
+    def spawn(self, flow: Flow[Any, Any], input: Any = None, *, tags: Tags = ()) -> Work[Any]:
         """Run a flow in a task that ends with this context: cancelled and joined at its close.
 
         The result can be awaited. An error that nobody awaited fails the close.
@@ -149,45 +247,28 @@ class Context(Generic[InputT]):
         self.require_open()
         return Work(self, self.exec(flow, input, tags=tags))
 
-    # -- what belongs to it ----------------------------------------------------------------------
-
     @overload
-    async def resolve(self, node: "Tag[Flow[I, O]]") -> "Handle[I, O]": ...
+    async def resolve(self, node: "Tag[Flow[I, O]]") -> Handle[I, O]: ...
     @overload
-    async def resolve(self, node: Flow[I, O]) -> "Handle[I, O]": ...
+    async def resolve(self, node: Flow[I, O]) -> Handle[I, O]: ...
     @overload
     async def resolve(self, node: Atom[T] | Resource[T] | Tag[T]) -> T: ...
-    @telling("maker")
     async def resolve(self, node: Node) -> Any:
         """What a flow that ran here would get for `need(node)`."""
         self.require_open()
-        maker = blank(self.scope, self)
-        mark(maker)
+        running = self.child()
+        mark(running)
         self.active += 1
         try:
-            return await self.scope.value(node, self, maker)
+            return await self.scope.value(node, self, running)
         finally:
-            maker.state = CLOSED
-            self.active -= 1
-            self.stir()
+            running.state = CLOSED
+            self.leave()
 
     def on_close(self, callback: OnClose) -> None:
         """Call back with the outcome when this closes, before its resources are released."""
         self.require_open()
         self.more().callbacks.append(callback)
-
-    def require_open(self) -> None:
-        """Raise Closed unless new work may begin."""
-        if self.state != OPEN:
-            raise Closed(f"The context of {self.name}")
-
-    def more(self) -> Rest:
-        """What most contexts never have."""
-        if self.rest is None:
-            self.rest = Rest()
-        return self.rest
-
-    # -- its end ---------------------------------------------------------------------------------
 
     def close(self, error: BaseException | None = None) -> Coroutine[Any, Any, None]:
         """End it as failed with `error`, or well. Raises what fails in closing, not `error`.
@@ -195,89 +276,9 @@ class Context(Generic[InputT]):
         A second close is harmless; it waits for the first. EngineError from within an execution
         or spawned work of this context, which would wait for itself.
         """
-        return self.ended(error, from_within(self) if self.state == OPEN else None)
-
-    async def ended(self, error: BaseException | None, refusal: EngineError | None) -> None:
-        """Close it, or wait until whoever closes it is done; or raise the refusal."""
-        if refusal is not None:
-            raise refusal
-        if self.state == OPEN:
-            await self.shut(error)
-        elif self.state == CLOSING and not runs_in(type(self).shut, self):
-            await asyncio.wait([self.closed()])
-
-    async def shut(self, error: BaseException | None) -> None:
-        """Close it if it is open; raises what there is in the end, if that is not `error`."""
-        if self.state:
-            return
-        self.state = CLOSING
-        final = error
-        if self.rest is not None or self.active:
-            final = await settle(self, final)
-        ledger = self.ledger
-        while ledger:  # `release_all`, without further calls where all goes well
-            undo = ledger.pop()
-            try:
-                if final is not None or await anext(undo, ENDED) is not ENDED:
-                    await release(undo, final)
-            except BaseException as later:
-                final = worst(final, later)
-        if self.scope.tells:
-            final = self.scope.hooks.closed(self, final)
-        self.state = CLOSED
-        self.values = None
-        if self.boundary is None:
-            (self.scope.contexts if self.above is None else self.above.more().nested).pop(self, 0)
-        if self.rest is not None and self.rest.closed is not None:
-            self.rest.closed.set_result(None)
-        if final is not None and final is not error:
-            raise final
-
-    async def fail(self, error: BaseException) -> BaseException:
-        """Close after a failure; what to raise then: `error`, or what is worse."""
-        try:
-            await self.shut(error)
-        except BaseException as worse:
-            return worse
-        return error
-
-    def stir(self) -> None:
-        """An execution in it has ended: tell who waits for it to be idle."""
-        idle = self.rest.idle if self.rest is not None and not self.active else None
-        if idle is not None and not idle.done():
-            idle.set_result(None)
-
-    def closed(self) -> "asyncio.Future[None]":
-        """Done once it is closed."""
-        rest = self.more()
-        rest.closed = rest.closed or asyncio.get_running_loop().create_future()
-        return rest.closed
+        return self.end(error)
 
     async def __aenter__(self) -> Self:
         if self.state:
             self.require_open()
         return self
-
-    def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> Awaitable[None]:
-        if self.state or self.active or self.rest is not None:
-            return self.close(error)
-        if self.ledger or self.scope.tells or self.above is not None:
-            return self.shut(error)
-        self.state = CLOSED
-        del self.scope.contexts[self]
-        return NOTHING
-
-
-def blank(scope: "Scope", above: Context[Any] | None = None, input: Any = None) -> Context[Any]:
-    """A context in which nothing has happened yet: of no flow, so a boundary."""
-    made: Context[Any] = Context()
-    made.input, made.above, made.scope = input, above, scope
-    made.boundary = made.flow = made.values = made.ledger = made.rest = None
-    made.called = made.tags = made.opening = None
-    made.state = made.active = 0
-    return made

@@ -12,6 +12,7 @@ What flows refuse is none of this: faults are ordinary exceptions of the project
 
 import asyncio
 import traceback
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,60 +30,55 @@ class EngineError(Exception):
     """The root of what the engine raises of its own."""
 
 
+@dataclass(eq=False)
 class InvalidDefinition(EngineError):
     """`subject` (a function, perhaps with a parameter) cannot work, for `reason`."""
 
-    def __init__(self, subject: str, reason: str) -> None:
-        super().__init__(subject, reason)
-        self.subject = subject
-        self.reason = reason
+    subject: str
+    reason: str
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.reason}"
 
 
+@dataclass(eq=False)
 class MissingDependency(EngineError):
     """Nothing provides `node`, which is the last of `path`: names, from the flow that was asked."""
 
-    def __init__(self, node: "Node", path: tuple[str, ...]) -> None:
-        super().__init__(node, path)
-        self.node = node
-        self.path = path
+    node: "Node"
+    path: tuple[str, ...]
 
     def __str__(self) -> str:
         return f"Nothing provides {' -> '.join(self.path)}: {self.node.remedy}"
 
 
+@dataclass(eq=False)
 class DependencyCycle(EngineError):
     """Nodes need each other: `path` is names, the last of which stands in it before."""
 
-    def __init__(self, path: tuple[str, ...]) -> None:
-        super().__init__(path)
-        self.path = path
+    path: tuple[str, ...]
 
     def __str__(self) -> str:
         return f"Dependencies go round in a circle: {' -> '.join(self.path)}"
 
 
+@dataclass(eq=False)
 class InvalidInput(EngineError):
     """The input of `flow` (its name) is wrong at `path` (`$.text`), for `reason`."""
 
-    def __init__(self, flow: str, path: str, reason: str) -> None:
-        super().__init__(flow, path, reason)
-        self.flow = flow
-        self.path = path
-        self.reason = reason
+    flow: str
+    path: str
+    reason: str
 
     def __str__(self) -> str:
         return f"{self.flow}: {self.reason} - at `{self.path}`"
 
 
+@dataclass(eq=False)
 class Closed(EngineError):
     """`subject` is used before it was opened or after it was closed."""
 
-    def __init__(self, subject: str) -> None:
-        super().__init__(subject)
-        self.subject = subject
+    subject: str
 
     def __str__(self) -> str:
         return f"{self.subject} is not open"

@@ -97,7 +97,7 @@ class Hooks:
         for tell in self._opened:
             tell(ctx)
 
-    def closed(self, ctx: "Context[Any]", error: BaseException | None) -> BaseException | None:
+    def closed(self, ctx: Any, error: BaseException | None) -> BaseException | None:
         """Tell that a context has ended with `error`; the error there is then."""
         outcome = Outcome.of(error)
         for tell in self._closed:

@@ -1,18 +1,32 @@
-"""The graph of what flows need, as data and as a check."""
+"""The graph of what flows need: as data, with nodes swapped in one scope, and as a check."""
 
-from collections.abc import Iterable, Iterator, Set
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import AsyncIterator, Iterable, Iterator, Set
+from inspect import isasyncgenfunction, iscoroutinefunction
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, overload
 
 from msgspec import Struct
 
-from flows.engine.bindings import level
-from flows.engine.errors import DependencyCycle, MissingDependency
-from flows.engine.kinds import is_atom, is_flow, is_resource, is_tag
-from flows.engine.nodes import MISSING, Flow, Node, Tag, ways
-from flows.engine.presets import Given
+from flows.engine.definitions import Body, Items, replace_body
+from flows.engine.errors import DependencyCycle, InvalidDefinition, MissingDependency
+from flows.engine.nodes import (
+    MISSING,
+    Atom,
+    Flow,
+    Node,
+    Resource,
+    is_flow,
+    is_tag,
+    level,
+    tagged,
+    ways,
+)
 
 if TYPE_CHECKING:
     from flows.engine.plan import Plans
+
+T = TypeVar("T")
+I = TypeVar("I")  # noqa: E741
+O = TypeVar("O")  # noqa: E741
 
 
 class Graph(Struct, frozen=True):
@@ -31,16 +45,89 @@ class Graph(Struct, frozen=True):
 
 def graph(flows: Iterable[Flow[Any, Any]]) -> Graph:
     """What `flows` need, directly or not, handles followed, as it is declared."""
-    nodes: dict[Node, None] = dict.fromkeys(flows)
-    todo = list(nodes)
-    edges: dict[tuple[str, str], None] = {}
-    for node in todo:
-        for needed in node.needs.values():
-            edges[node.name, needed.name] = None
-            if needed not in nodes:
-                nodes[needed] = None
-                todo.append(needed)
+    starts: list[Node] = list(flows)
+    nodes = ways(starts, lambda way: way[-1].needs.values())
+    edges = dict.fromkeys(
+        (node.name, below.name) for node in nodes for below in node.needs.values()
+    )
     return Graph(tuple((each.name, each.kind) for each in nodes), tuple(edges))
+
+
+class Preset(NamedTuple):
+    """A node, and what stands in for it: a value, another node, or an async function."""
+
+    node: Node
+    replacement: Any
+
+
+class Given(NamedTuple):
+    """A value that was preset."""
+
+    value: Any
+
+
+#: What stands in for each preset node in the end.
+Substitutes: TypeAlias = dict[Node, Node | Given]
+
+
+@overload
+def preset(
+    node: Flow[I, AsyncIterator[O]], replacement: Flow[I, AsyncIterator[O]] | Items[I, O]
+) -> Preset: ...
+@overload
+def preset(node: Flow[I, O], replacement: Flow[I, O] | Body[I, O]) -> Preset: ...
+@overload
+def preset(node: Atom[T], replacement: T | Atom[T]) -> Preset: ...
+@overload
+def preset(node: Resource[T], replacement: T | Resource[T]) -> Preset: ...
+def preset(node: Node, replacement: Any) -> Preset:
+    """Let `replacement` stand in for `node`: in the scope that is given this.
+
+    A node replaces a node of its kind. Anything else replaces an atom, a port or a resource as its
+    value, also None and functions; an async function of the same shape replaces a flow, whose
+    parsing stays in force.
+    """
+    return Preset(node, replacement)
+
+
+def substitutes(presets: Iterable[Preset]) -> Substitutes:
+    """What the presets come to, the last of a node winning. InvalidDefinition if they cannot."""
+    chosen = {node: _checked(node, replacement) for node, replacement in presets}
+    return {node: _final([node], chosen) for node in chosen}
+
+
+def _final(way: list[Node], chosen: Substitutes) -> Node | Given:
+    found = chosen[way[-1]]
+    if isinstance(found, Given) or found not in chosen:
+        return found
+    if found in way:
+        ring = " -> ".join(each.name for each in [*way, found])
+        raise InvalidDefinition(f"preset({way[0].name}, …)", f"the presets form a ring: {ring}")
+    return _final([*way, found], chosen)
+
+
+def _checked(node: Node, replacement: Any) -> Node | Given:
+    kinds: list[type[Node]] = [Atom, Resource, Flow]
+    kind = next((each for each in kinds if isinstance(node, each)), None)
+    if kind is None:
+        reason = "only an atom, port, resource or flow can be preset"
+    elif replacement is node:
+        reason = "it would stand in for itself"
+    elif not isinstance(replacement, Node):
+        if not is_flow(node):
+            return Given(replacement)
+        if iscoroutinefunction(replacement) or isasyncgenfunction(replacement):
+            return replace_body(node, replacement)
+        reason = "a flow is replaced by a flow or an async function"
+    elif not isinstance(replacement, kind):
+        reason = f"{node.name} is a {node.kind}, {replacement.name} a {replacement.kind}"
+    elif is_flow(node) and node.shape is not replacement.shape:
+        reason = "one of the two flows streams and the other does not"
+    elif node.per != replacement.per:
+        reason = f"{node.name} is made per {node.per}, {replacement.name} per {replacement.per}"
+    else:
+        return replacement
+    raise InvalidDefinition(f"preset({getattr(node, 'name', repr(node))}, …)", reason)
 
 
 class Place(NamedTuple):
@@ -50,8 +137,8 @@ class Place(NamedTuple):
     owner: Flow[Any, Any] | None
 
 
-def check(flow: Flow[Any, Any], plans: "Plans", provided: Set[Tag[Any]]) -> None:
-    """Raise if `flow`, or a flow that it can call, could not run where `provided` is bound.
+def check(flows: Iterable[Flow[Any, Any]], plans: "Plans", provided: Set[Node]) -> None:
+    """Raise if one of `flows`, or a flow that they can call, could not run with `provided` bound.
 
     Handles are followed. A ring of flows is recursion; any other ring is a cycle.
     """
@@ -61,43 +148,35 @@ def check(flow: Flow[Any, Any], plans: "Plans", provided: Set[Tag[Any]]) -> None
         below[way[-1]] = list(_below(way, plans, provided))
         return below[way[-1]]
 
-    start = plans.target(flow)
-    for place, way in ways(Place(start, start), look).items():
+    targets = [plans.target(flow) for flow in flows]
+    for place, way in ways([Place(each, each) for each in targets], look).items():
         if not is_flow(place.node):
-            for each, back in ways(place, lambda way: below[way[-1]]).items():
+            for each, back in ways([place], lambda way: below[way[-1]]).items():
                 if place in below[each]:
-                    raise DependencyCycle(
-                        tuple(each.node.name for each in (*way, *back[1:], place))
-                    )
+                    ring = (*way, *back[1:], place)
+                    raise DependencyCycle(tuple(each.node.name for each in ring))
 
 
-def _below(way: tuple[Place, ...], plans: "Plans", provided: Set[Tag[Any]]) -> Iterator[Place]:
+def _below(way: tuple[Place, ...], plans: "Plans", provided: Set[Node]) -> Iterator[Place]:
     """What is needed at the end of `way`; MissingDependency at the first that nothing provides."""
     place, route = way[-1], tuple(each.node.name for each in way)
     for want in place.node.wants:
         found = plans.stand_in(want.node)
         if isinstance(found, Given):
             continue
-        if found.kind == "port":
-            raise MissingDependency(found, (*route, found.name))
+        if found.per:
+            if found.function is None:
+                raise MissingDependency(found, (*route, found.name))
+            yield Place(found, place.owner if found.per == "exec" else None)
+            continue
+        values: list[Any] = [found]
         if is_tag(found):
-            found = _bound(found, place, plans, provided)
-            if found is MISSING and want.how == "need":
-                raise MissingDependency(want.node, (*route, want.node.name))
-        if is_flow(found):
-            target = plans.target(found)
-            yield Place(target, target)
-        elif is_atom(found) or is_resource(found):
-            per_exec = is_resource(found) and found.per == "exec"
-            yield Place(found, place.owner if per_exec else None)
-
-
-def _bound(tag: Tag[Any], place: Place, plans: "Plans", provided: Set[Tag[Any]]) -> Any:
-    """The value of a tag as far as it is known beforehand; None where it is known to have one."""
-    if tag in provided and not is_atom(place.node):
-        return None
-    own = level(place.owner.tags) if place.owner is not None else None
-    for bound in (plans.tags, own or {}):
-        if tag in bound:
-            return bound[tag][0]
-    return tag.default
+            known = [plans.tags, (level(place.owner.tags) if place.owner else None) or {}]
+            if found in provided and place.node.per != "scope":
+                known.insert(0, {found: (None,)})
+            value = tagged(want, known)
+            if value is MISSING:
+                raise MissingDependency(found, (*route, found.name))
+            values = value if want.how == "every" else [value]
+        targets = [plans.target(each) for each in values if is_flow(each)]
+        yield from (Place(each, each) for each in targets)

@@ -1,14 +1,11 @@
 """From raw data to typed inputs, and what counts as a value of an input's type."""
 
-import inspect
 import re
 import types
 from collections.abc import Callable
 from typing import (
     TYPE_CHECKING,
-    Annotated,
     Any,
-    Generic,
     Literal,
     TypeVar,
     Union,
@@ -16,7 +13,7 @@ from typing import (
     get_origin,
     is_typeddict,
     overload,
-)  # fmt: skip
+)
 
 import msgspec
 
@@ -39,38 +36,28 @@ class Unparsed(msgspec.Struct, frozen=True):
     raw: Any
 
 
-class Parser(Generic[T]):
-    """Makes a `T` of raw data: what JSON decodes to, or JSON itself as a `msgspec.Raw`."""
-
-    def __init__(self, kind: Any) -> None:
-        self.kind = kind
-        self._decoder: msgspec.json.Decoder[T] | None = None
-
-    def __call__(self, raw: Any) -> T:
-        try:
-            if type(raw) is msgspec.Raw:
-                # Made when first used: not every input that is passed as a value can be decoded.
-                if self._decoder is None:
-                    self._decoder = msgspec.json.Decoder(self.kind)
-                return self._decoder.decode(raw)
-            value: T = msgspec.convert(raw, self.kind)
-        except msgspec.MsgspecError as error:
-            raise InvalidInput(name_of(self.kind), *located(str(error))) from error
-        except RecursionError as error:
-            raise InvalidInput(name_of(self.kind), "$", "Nested too deeply") from error
-        return value
-
-
 @overload
 def typed(kind: type[T]) -> Callable[[Any], T]: ...
 @overload
 def typed(kind: Any) -> Callable[[Any], Any]: ...
 def typed(kind: Any) -> Callable[[Any], Any]:
-    """A parser from raw data to `kind`: any type that msgspec can decode.
+    """A parser to `kind`, any type that msgspec can decode, from what JSON decodes to.
 
-    It raises InvalidInput, also for what a struct's `__post_init__` refuses with ValueError.
+    Or from JSON itself, as a `msgspec.Raw`. It raises InvalidInput, also for what a struct's
+    `__post_init__` refuses with ValueError.
     """
-    return Parser[Any](kind)
+
+    def parse(raw: Any) -> Any:
+        try:
+            if type(raw) is msgspec.Raw:
+                return msgspec.json.decode(raw, type=kind)
+            return msgspec.convert(raw, kind)
+        except msgspec.MsgspecError as error:
+            raise InvalidInput(name_of(kind), *located(str(error))) from error
+        except RecursionError as error:
+            raise InvalidInput(name_of(kind), "$", "Nested too deeply") from error
+
+    return parse
 
 
 def located(message: str) -> tuple[str, str]:
@@ -94,24 +81,21 @@ def name_of(kind: Any) -> str:
 def accepted(kind: Any) -> tuple[type[Any], ...]:
     """The classes whose instances count as `kind`; `(object,)` where that cannot be told."""
     origin = get_origin(kind)
-    if origin is Annotated:
-        return accepted(get_args(kind)[0])
     if origin is Union or origin is types.UnionType:
         return tuple(each for part in get_args(kind) for each in accepted(part))
     if origin is Literal:
         return tuple(each.__class__ for each in get_args(kind))
-    if kind is Any:  # a class, as it happens
-        return (object,)
-    if is_typeddict(kind):
-        return (dict,)
-    if kind is float:
-        return (float, int)  # as type checkers have it
-    plain: Any = origin or getattr(kind, "__supertype__", kind)
+    # What an alias, an annotated or a new type is at run time.
+    plain = getattr(kind, "__supertype__", getattr(kind, "__origin__", kind))
     if plain is not kind:
         return accepted(plain)
-    if not inspect.isclass(plain) or getattr(plain, "_is_protocol", False):
+    if is_typeddict(kind):
+        return (dict,)
+    try:
+        isinstance(None, kind)
+    except TypeError:
         return (object,)
-    return (plain,)
+    return (float, int) if kind is float else (kind,)  # as type checkers have it
 
 
 def parsed(flow: "Flow[Any, Any]", raw: Any) -> Any:

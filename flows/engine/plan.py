@@ -1,55 +1,72 @@
 """How a node's function gets its arguments in one scope: worked out once, when first needed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import closing, suppress
 from functools import partial
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from flows.engine.bindings import Level, level
-from flows.engine.context import Context
+from flows.engine.closing import enclosing
+from flows.engine.context import Life
 from flows.engine.errors import DependencyCycle, InvalidDefinition, MissingDependency
-from flows.engine.handle import Handle
-from flows.engine.kinds import is_atom, is_flow, is_resource, is_tag
-from flows.engine.nodes import MISSING, Atom, Flow, How, Node, Resource, Shape, Tag, Want, ways
+from flows.engine.graph import Given, Substitutes
+from flows.engine.nodes import (
+    MISSING,
+    Flow,
+    Level,
+    Node,
+    Shape,
+    Want,
+    is_flow,
+    level,
+    tagged,
+    ways,
+)
 from flows.engine.parsing import accepted
-from flows.engine.presets import Given, Substitutes
-from flows.engine.streams import until_left
-from flows.engine.waiting import enclosing
-
-if TYPE_CHECKING:
-    from flows.engine.execution import Opening
+from flows.engine.streams import Handle, until_left
 
 #: Reads what may differ from one context to the next: a tag or a handle.
-Read: TypeAlias = Callable[[Context[Any]], Any]
+Read: TypeAlias = Callable[[Any], Any]
 
 
 class Plan(Struct, eq=False):
     """How one node is made, or run."""
 
     node: Node
-    #: What makes it, what never changes of its arguments (preset values and, once they are made,
-    #: atoms), and it with those for defaults.
-    original: Callable[..., Any]
-    fixed: dict[str, Any]
-    function: Callable[..., Any]
-    atoms: list[tuple[str, Atom[Any]]]
-    resources: list[tuple[str, Resource[Any]]]
-    reads: list[tuple[str, Read]]
-    #: An async generator whose arguments never change, and that no extension sees.
-    is_quick: bool
+    #: What never changes of its arguments: preset values and, once they are made, atoms.
+    fixed: dict[str, Any] = {}
+    atoms: dict[str, Node] = {}
+    resources: dict[str, Node] = {}
+    reads: list[tuple[str, Read]] = []
+    #: All that is made for it, dependencies first.
+    below: "dict[Node, Plan]" = {}
+    #: What runs it, or makes it and releases it: an async generator.
+    function: Callable[..., Any] = until_left
+    #: Whether its arguments never change, and no extension sees it made.
+    is_quick: bool = False
     #: What inputs need no closer look.
-    accepts: type[Any] | tuple[type[Any], ...]
+    accepts: type[Any] | tuple[type[Any], ...] = ()
     #: Whether a flow's result may turn out to be a stream: its annotation does not tell.
-    vets: bool
+    vets: bool = False
     #: Whether its function takes nothing that differs from call to call.
     is_plain: bool = False
-    #: What is opened before it in each context, dependencies first.
-    opens: "list[Opening]" = []
-    #: What a flow's function is called with, by position, and what is read into which place.
-    template: list[Any] = []
-    places: list[tuple[int, Read]] = []
+    #: Whether its atoms are made, and what it opens is known.
+    is_ready: bool = False
+    #: What is opened before it in each context, dependencies first: what resource, by what plan,
+    #: whether in the boundary, and as which argument, if any.
+    opens: "list[tuple[Node, Plan, bool, str]]" = []
+
+    def bind(self, more: dict[str, Any]) -> None:
+        """Fix arguments."""
+        node, self.fixed = self.node, {**self.fixed, **more}
+        assert node.function is not None  # noqa: S101 - ports are refused before
+        function = bound(node.function, self.fixed)
+        if is_flow(node):
+            self.function = partial(until_left, function) if node.streaming else function
+        else:
+            self.function = as_async_generator(node, function)
 
 
 def bound(function: Callable[..., Any], values: dict[str, Any]) -> Callable[..., Any]:
@@ -67,28 +84,26 @@ def bound(function: Callable[..., Any], values: dict[str, Any]) -> Callable[...,
     return FunctionType(flat, outside, function.__name__, defaults, inside)
 
 
-def placed(plan: Plan) -> list[str]:
-    """Have a flow's function take its arguments by position; the parameters in their order.
+def as_async_generator(node: Node, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of a node, of whatever shape, as an async generator function."""
 
-    To copy a list and to call with it is cheaper than to call with a dictionary.
-    """
-    function = plan.function
-    varying = [name for name, _ in (*plan.resources, *plan.reads)]
-    if isinstance(function, FunctionType):
-        names = list(function.__code__.co_varnames[: function.__code__.co_argcount])
-        if set(names).issuperset(varying):
-            given = function.__defaults__ or ()
-            plan.template = [*([None] * (len(names) - len(given))), *given]
-            return names
-    plan.function = partial(_by_name, function, varying)
-    plan.template = [None, *varying]
-    return ["", *varying]
+    async def driven(**arguments: Any) -> AsyncGenerator[Any, None]:
+        made = function(**arguments)
+        if node.shape is not Shape.GENERATOR:
+            yield await made if node.shape is Shape.ASYNC else made
+            return
+        step = partial(next, made)
+        with closing(made), suppress(StopIteration):
+            while True:
+                value = step()
+                step = partial(next, made)
+                try:
+                    yield value
+                except BaseException as thrown:
+                    step = partial(made.throw, thrown)
 
-
-def _by_name(
-    function: Callable[..., Any], names: list[str], context: Context[Any], *values: Any
-) -> Any:
-    return function(context, **dict(zip(names, values, strict=True)))
+    driven.__name__ = node.name
+    return function if node.shape is Shape.ASYNC_GENERATOR else driven
 
 
 class Plans:
@@ -112,147 +127,80 @@ class Plans:
             return found
         raise InvalidDefinition(repr(flow), "is no flow")
 
-    def of(self, node: Node) -> Plan:
-        """The plan of a node that is itself no longer preset."""
-        if node not in self._made:
-            self._made[node] = self._make(node)
-        return self._made[node]
+    def of(self, node: Node, *above: Node) -> Plan:
+        """The plan of a node that is itself no longer preset, and that what is `above` needs.
 
-    def below(self, root: Node) -> list[Plan]:
-        """Everything that is made for `root`, dependencies first, `root` last.
-
-        MissingDependency or DependencyCycle if it cannot be. Handles are not followed: what a flow
-        needs is made when it is called.
+        MissingDependency or DependencyCycle if something cannot be made for it. Handles are not
+        followed: what a flow needs is made when it is called.
         """
-        done: dict[Node, Plan] = {}
-        path: dict[Node, Iterator[Node]] = {root: self._makes(root, (root.name,))}
-        while path:
-            node = next(reversed(path))
-            for child in path[node]:
-                if child in done:
-                    continue
-                names = (*(each.name for each in path), child.name)
-                if child in path:
-                    raise DependencyCycle(names)
-                path[child] = self._makes(child, names)
-                break
-            else:
-                del path[node]
-                done[node] = self.of(node)
-        return list(done.values())
-
-    def route(self, root: Node, goal: Node) -> tuple[str, ...]:
-        """The names on the shortest way from `root` down to `goal`."""
-
-        def below(way: tuple[Node, ...]) -> Iterator[Node]:
-            for want in way[-1].wants:
-                found = self.stand_in(want.node)
-                if isinstance(found, Node):
-                    yield found
-
-        return tuple(each.name for each in ways(root, below).get(goal, (goal,)))
-
-    def _makes(self, node: Node, names: tuple[str, ...]) -> Iterator[Node]:
-        """What is made for a node itself, in the order in which it is declared."""
-        if node.kind == "port":
+        if node in self._made:
+            return self._made[node]
+        names = (*(each.name for each in above), node.name)
+        if node in above:
+            raise DependencyCycle(names)
+        if node.function is None:
             raise MissingDependency(node, names)
-        try:
-            plan = self.of(node)
-        except MissingDependency as error:  # of an atom, which reads its tags once
-            raise MissingDependency(error.node, (*names, error.node.name)) from None
-        made: dict[str, Node] = {**dict(plan.atoms), **dict(plan.resources)}
-        return iter([made[want.name] for want in node.wants if want.name in made])
-
-    def _make(self, node: Node) -> Plan:
-        fixed: dict[str, Any] = {}
-        atoms: list[tuple[str, Atom[Any]]] = []
-        resources: list[tuple[str, Resource[Any]]] = []
-        reads: list[tuple[str, Read]] = []
+        plan = Plan(node)
         for want in node.wants:
             found = want.node if is_flow(want.node) else self.stand_in(want.node)
             if isinstance(found, Given):
-                fixed[want.name] = found.value
-            elif is_atom(found):
-                atoms.append((want.name, found))
-            elif is_resource(found):
-                resources.append((want.name, found))
-            elif is_atom(node):
-                fixed[want.name] = self._tag_of_scope(want, node)
+                plan.fixed[want.name] = found.value
+            elif found.per:
+                below = self.of(found, *above, node)
+                plan.below |= {**below.below, found: below}
+                (plan.atoms if found.per == "scope" else plan.resources)[want.name] = found
+            elif node.per == "scope":
+                plan.fixed[want.name] = self._tag_of_scope(want, names)
             else:
-                reads.append((want.name, reader(want)))
-        function, vets = node.function, False
-        accepts: type[Any] | tuple[type[Any], ...] = ()
-        assert function is not None  # noqa: S101 - ports are refused before
+                plan.reads.append((want.name, partial(read, want)))
         if is_flow(node):
-            function = partial(until_left, function) if node.streaming else function
-            if object not in node.accepts:
-                accepts = node.accepts[0] if len(node.accepts) == 1 else node.accepts
-            vets = object in accepted(node.output_type)
-        quick = node.shape is Shape.ASYNC_GENERATOR and not (resources or reads or self._watched)
-        ready = bound(function, fixed)
-        return Plan(node, function, fixed, ready, atoms, resources, reads, quick, accepts, vets)
+            accepts = accepted(node.input_type)
+            if object not in accepts:
+                plan.accepts = accepts[0] if len(accepts) == 1 else accepts
+            plan.vets = object in accepted(node.output_type)
+        plan.is_quick = not (plan.resources or plan.reads or self._watched)
+        plan.bind({})
+        self._made[node] = plan
+        return plan
 
-    def _tag_of_scope(self, want: Want, atom: Node) -> Any:
-        tag = want.node
-        assert is_tag(tag)  # noqa: S101 - definitions let nothing else through
-        bound = self.tags.get(tag, ())
-        if want.how == "every":
-            return list(bound)
-        value = bound[0] if bound else tag.default
+    def _tag_of_scope(self, want: Want, names: tuple[str, ...]) -> Any:
+        value = tagged(want, [self.tags])
+        if value is MISSING:
+            raise MissingDependency(want.node, (*names, want.node.name))
         if is_flow(value):
             raise InvalidDefinition(
-                f"{atom.name}({want.name})", f"{tag.name} carries a flow, which an atom cannot run"
+                f"{names[-1]}({want.name})",
+                f"{want.node.name} carries a flow, which an atom cannot run",
             )
-        if value is MISSING and want.how == "need":
-            raise MissingDependency(tag, (tag.name,))
-        return None if value is MISSING else value
+        return value
 
 
-def reader(want: Want) -> Read:
-    """How a tag or a handle is read."""
-    _, how, node = want
-    if is_flow(node):
-        return lambda context: Handle(context, node)
-    assert is_tag(node)  # noqa: S101 - definitions let nothing else through
-    return partial(_every if how == "every" else _nearest, node, how)
-
-
-def levels(context: Context[Any]) -> Iterator[Level]:
+def levels(context: Life) -> Iterator[Level]:
     """The bindings that hold in a context: execution, context, parent context, scope, flow.
 
     A flow's own tags come after the scope's, so that they can be overridden from outside.
     """
-    above: Context[Any] | None = context
-    while above is not None:
-        if above.tags is not None:
-            yield above.tags
-        above = above.above
-    yield context.scope.plans.tags
+    for each in context.lineage():
+        if each.tags is not None:
+            yield each.tags
     if context.flow is not None and context.flow.tags:
         yield level(context.flow.tags) or {}
 
 
-def _every(tag: Tag[Any], how: How, context: Context[Any]) -> list[Any]:
-    return [_given(context, value) for bound in levels(context) for value in bound.get(tag, ())]
+def read(want: Want, context: Any) -> Any:
+    """What is wanted of a tag or a flow in a context; MissingDependency if there is nothing."""
+    value: Any = want.node if is_flow(want.node) else tagged(want, levels(context))
+    if value is MISSING:
+        asking = next(iter(enclosing()), None)
+        root = (asking.flow or asking.opening) if asking is not None else None
+        plans = context.scope.plans
 
+        def below(way: tuple[Node, ...]) -> Iterator[Node]:
+            found = (plans.stand_in(each) for each in way[-1].needs.values())
+            return (each for each in found if isinstance(each, Node))
 
-def _nearest(tag: Tag[Any], how: How, context: Context[Any]) -> Any:
-    above: Context[Any] | None = context
-    while above is not None:  # the commonest first, as `levels` would
-        if above.tags is not None and tag in above.tags:
-            return _given(context, above.tags[tag][0])
-        above = above.above
-    for bound in levels(context):
-        if tag in bound:
-            return _given(context, bound[tag][0])
-    if tag.default is not MISSING:
-        return _given(context, tag.default)
-    if how == "maybe":
-        return None
-    asking = next(iter(enclosing()), None)
-    root = (asking.flow or asking.opening) if asking is not None else None
-    raise MissingDependency(tag, context.scope.plans.route(root, tag) if root else (tag.name,))
-
-
-def _given(context: Context[Any], value: Any) -> Any:
+        way = ways([root or want.node], below).get(want.node, (want.node,))
+        raise MissingDependency(want.node, tuple(each.name for each in way))
+    if want.how == "every":
+        return [Handle(context, each) if is_flow(each) else each for each in value]
     return Handle(context, value) if is_flow(value) else value

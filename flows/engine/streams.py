@@ -5,15 +5,18 @@ The execution is a coroutine that halts where the reader's block begins and goes
 
 import types
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
+from flows.engine.closing import mark
 from flows.engine.errors import Abandoned, Closed, EngineError, worst
-from flows.engine.waiting import mark
 
 if TYPE_CHECKING:
     from flows.engine.context import Context
+    from flows.engine.nodes import Flow
 
+HandleI = TypeVar("HandleI", contravariant=True)
+S = TypeVar("S")
+I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
 
 
@@ -74,32 +77,24 @@ class Stream(Generic[O]):
 
     def __init__(self, context: "Context[Any]") -> None:
         self._context = context
-        self._execution: Coroutine[Any, Any, Any] | None = None
-        self.items: AsyncGenerator[O, None] | None = None
-        self._failure: BaseException | None = None
-        self._ended = False
+        self._execution: Any = None
+        self.items: Any = None
+        #: What it ends with unless the reader fails.
+        self._left: BaseException | None = Abandoned()
         context.more().reader = self
 
     async def __aenter__(self) -> AsyncIterator[O]:
         if self._execution is not None:
             raise Closed(f"The stream of {self._context.name}, which is read once,")
         mark(self._context)
-        above = self._context.above
-        assert above is not None  # noqa: S101 - it is an execution's
-        self._execution = self._context.scope.begin(self._context, above)
+        self._execution = self._context.scope.begin(self._context, self._context.above)
         if not await _until_halt(self._execution):
             raise EngineError(f"{self._context.name}: an extension did not call a stream's next()")
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._execution is not None  # noqa: S101
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if error is None or isinstance(error, GeneratorExit):
-            error = self._failure or (None if self._ended else Abandoned())
+            error = self._left
         try:
             await _until_halt(self._execution, error)
         except BaseException as raised:
@@ -114,12 +109,37 @@ class Stream(Generic[O]):
 
     async def __anext__(self) -> O:
         self._context.require_open()
-        assert self.items is not None  # noqa: S101
         try:
-            return await anext(self.items)
+            item: O = await anext(self.items)
         except StopAsyncIteration:
-            self._ended = True
+            self._left = None
             raise
         except BaseException as error:
-            self._failure = error
+            self._left = error
             raise
+        return item
+
+
+class Handle(Generic[HandleI, O]):
+    """A flow bound to the context that needs it: `await handle(input)` is a full execution."""
+
+    __slots__ = ("_context", "flow")
+
+    def __init__(self, context: "Context[Any]", flow: "Flow[HandleI, O]") -> None:
+        self._context = context
+        self.flow = flow
+
+    def __repr__(self) -> str:
+        return f"<handle {self.flow.name}>"
+
+    @overload
+    def __call__(self: "Handle[None, O]", input: None = None) -> Coroutine[Any, Any, O]: ...
+    @overload
+    def __call__(self, input: HandleI) -> Coroutine[Any, Any, O]: ...
+    def __call__(self, input: Any = None) -> Coroutine[Any, Any, O]:
+        """Run the flow; Closed once the context has ended."""
+        return self._context.exec(self.flow, input)
+
+    def stream(self: "Handle[I, AsyncIterator[S]]", input: I) -> Stream[S]:
+        """Read a streaming flow: `async with handle.stream(input) as items`."""
+        return self._context.stream(self.flow, input)

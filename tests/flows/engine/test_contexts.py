@@ -22,7 +22,7 @@ from flows.engine import (
     need,
     resource,
 )
-from flows.engine.waiting import MARKED
+from flows.engine.closing import MARKED
 
 Log = list[Any]
 
@@ -576,6 +576,43 @@ async def test_c8_closing_from_its_own_clean_up() -> None:
     assert log == ["again"]
 
 
+async def test_c9_closing_what_waits_for_its_clean_up() -> None:
+    """A nested context's callback that closes the one around, which waits for it, is told so."""
+    async with asyncio.timeout(5), Scope() as scope, scope.create_context() as ctx:
+        nested = ctx.create_context()
+
+        async def outer(outcome: Outcome) -> None:
+            await ctx.close()
+
+        nested.on_close(outer)
+        with pytest.raises(EngineError, match="cannot be closed from within"):
+            await nested.close()
+        await ctx.exec(nothing)
+
+
+async def test_c9_a_second_close_from_within() -> None:
+    """So is an execution that closes a boundary which somebody else is closing."""
+    running, gate = asyncio.Event(), asyncio.Event()
+
+    @flow
+    async def closes(ctx: Context[None]) -> None:
+        running.set()
+        await gate.wait()
+        assert ctx.parent is not None
+        await ctx.parent.close()
+
+    async with asyncio.timeout(5), Scope() as scope:
+        ctx = scope.create_context()
+        execution = asyncio.create_task(ctx.exec(closes))
+        await running.wait()
+        closing = asyncio.create_task(ctx.close())
+        await asyncio.sleep(0)
+        gate.set()
+        await closing
+        with pytest.raises(EngineError, match="cannot be closed from within"):
+            await execution
+
+
 async def test_c9_spawned_work_is_awaited() -> None:
     """Spawned work runs beside, and its result or error can be awaited, more than once."""
 
@@ -766,7 +803,7 @@ async def test_c10_nothing_is_left_behind() -> None:
         gc.collect()
         assert [each() for each in kept if each() is not None] == []
         rest = ctx.more()
-        left = (rest.spawned, rest.nested, rest.callbacks, rest.waiters)
+        left = (rest.spawned, rest.nested, rest.callbacks, rest.waits_for, rest.ends)
         assert not any(left)
 
 

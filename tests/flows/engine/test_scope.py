@@ -317,6 +317,22 @@ async def test_s2_closing_from_within(in_a_task: bool) -> None:  # noqa: FBT001
         await scope.run(nothing)
 
 
+async def test_s2_closing_from_an_atoms_clean_up() -> None:
+    """An atom's clean-up that closes the scope, which waits for it, is told so."""
+    refused: Log = []
+
+    @atom
+    async def thing() -> AsyncIterator[int]:
+        yield 1
+        with pytest.raises(EngineError, match="cannot be closed from within") as caught:
+            await scope.close()
+        refused.append(caught.value)
+
+    async with asyncio.timeout(5), Scope() as scope:
+        await scope.resolve(thing)
+    assert len(refused) == 1
+
+
 async def test_s3_a_closed_scope() -> None:
     """Everything on a closed scope raises Closed; it is entered once."""
 
