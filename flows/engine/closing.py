@@ -164,9 +164,9 @@ async def until(end: "asyncio.Future[Any]") -> BaseException | None:
 
 
 async def join(
-    tasks: "Iterable[asyncio.Task[Any]]",
+    tasks: "Iterable[asyncio.Future[Any]]",
     error: BaseException | None,
-    seen: "Callable[[asyncio.Task[Any]], bool]",
+    seen: "Callable[[asyncio.Future[Any]], bool]",
 ) -> BaseException | None:
     """End tasks, and wait for them; the error there is then, with those that nobody has `seen`."""
     tasks = list(tasks)
@@ -203,7 +203,8 @@ async def shut(closing: "Life", error: BaseException | None) -> None:
         final = closing.scope.hooks.closed(closing, final)
     closing.state = CLOSED
     closing.values = None
-    closing.among.pop(closing, None)
+    if closing.boundary is None:
+        closing.among.pop(closing, None)
     if closing.rest is not None:
         closing.tell("closed")
     if final is not None and final is not error:

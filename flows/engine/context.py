@@ -46,23 +46,29 @@ class Life:
     """What has work in it, and ends: a scope, a request's boundary, or an execution."""
 
     # No __init__: with one it would take twice as long to make, and two are made for each request.
+    __slots__ = (
+        *("scope", "above", "boundary", "flow", "state", "active", "values", "ledger", "rest"),
+        *("tags", "opening", "among", "__weakref__"),
+    )
     scope: "Scope"
     #: What it is in: in the end, a scope.
     above: Any
     #: The boundary of an execution, and of what makes nodes only; None for a boundary.
     boundary: Any
     #: None for a boundary, and for what makes nodes without a flow.
-    flow: Flow[Any, Any] | None = None
+    flow: Flow[Any, Any] | None
     state: str
     #: How many executions run in it.
     active: int
-    #: What is made in it, by node; while something is being made, its maker by its plan.
+    #: What is made in it, by node; while something is being made, its maker.
     values: dict[Any, Any] | None
     ledger: list[Undo] | None
     rest: Rest | None
-    tags: Level | None = None
-    #: The open boundaries beside it.
-    among: "dict[Life, None]" = {}
+    tags: Level | None
+    #: What it is making at the moment.
+    opening: Node | None
+    #: Of a boundary: those that are open beside it.
+    among: "dict[Life, None]"
     name = "scope"
 
     def __repr__(self) -> str:
@@ -83,9 +89,9 @@ class Life:
         nested: Context[None] = Context()
         nested.scope, nested.above = scope, self
         nested.state, nested.active = OPEN, 0
-        nested.boundary = nested.values = nested.ledger = nested.rest = None
-        if tags:
-            nested.tags = level(tags)
+        nested.input = nested.boundary = nested.flow = nested.called = nested.opening = None
+        nested.values = nested.ledger = nested.rest = None
+        nested.tags = level(tags) if tags else None
         if scope.tells:
             scope.hooks.opened(nested)
         nested.among = among = (self.rest or self.more()).nested
@@ -100,20 +106,9 @@ class Life:
         child.input, child.flow, child.above, child.scope = input, flow, self, self.scope
         child.boundary = self.boundary or self
         child.state, child.active = OPEN, 0
-        child.values = child.ledger = child.rest = None
-        if tags:
-            child.tags = level(tags)
+        child.values = child.ledger = child.rest = child.called = child.opening = None
+        child.tags = level(tags) if tags else None
         return child
-
-    @property
-    def opening(self) -> Node | None:
-        """What it is making at the moment."""
-        for each in self.lineage():
-            for part, maker in (each.values or {}).items():
-                if maker is self and not isinstance(part, Node):
-                    node: Node = part.node
-                    return node
-        return None
 
     def require_open(self) -> None:
         """Raise Closed unless new work may begin."""
@@ -178,8 +173,9 @@ class Life:
 class Context(Life, Generic[InputT]):
     """One request's lifetime (a boundary), or one execution's. The engine's own from `scope` on."""
 
-    input: InputT = None  # type: ignore[assignment]
-    called: str | None = None
+    __slots__ = ("called", "input")
+    input: InputT
+    called: str | None
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -211,11 +207,9 @@ class Context(Life, Generic[InputT]):
         child.scope = self.scope
         child.boundary = self.boundary or self
         child.state, child.active = OPEN, 0
-        child.values = child.ledger = child.rest = None
-        if tags:
-            child.tags = level(tags)
-        if name is not None:
-            child.called = name
+        child.values = child.ledger = child.rest = child.opening = None
+        child.called = name
+        child.tags = level(tags) if tags else None
         begin = self.scope.begin
         return begin(child, self)
 

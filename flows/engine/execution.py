@@ -5,23 +5,23 @@ from sys import set_asyncgen_hooks as set_hooks
 from typing import TYPE_CHECKING, Any
 
 from flows.engine.closing import CLOSED, ENDED, fail, mark, shut, until_made
+from flows.engine.context import Context, Life
 from flows.engine.errors import OUTLIVES, InvalidDefinition, InvalidInput
 from flows.engine.extension import Call, enclosed
 from flows.engine.nodes import MISSING, Node
 from flows.engine.parsing import Unparsed, accepted, name_of, parsed
 
 if TYPE_CHECKING:
-    from flows.engine.context import Context, Life
     from flows.engine.plan import Plan
 
 
-async def perform(running: "Context[Any]", parent: "Life | None") -> Any:  # noqa: C901
+async def perform(running: Context[Any], parent: Life | None) -> Any:  # noqa: C901
     """An execution from parsing to close. Extensions go round it: for them, without `parent`.
 
     What needs no care is opened here, as `open_in` would: a call costs a tenth of a microsecond
     and a request takes three.
     """
-    scope, values, part = running.scope, None, None
+    scope, values = running.scope, None
     if scope.guarded:
         scope.refuse_another_loop()
     if parent is None:
@@ -46,20 +46,21 @@ async def perform(running: "Context[Any]", parent: "Life | None") -> Any:  # noq
                 if values is None:
                     home.values = values = {}
                 value = values.get(resource, MISSING)
-                if value is MISSING and part.is_quick and part not in values:
-                    values[part] = running
+                if value is MISSING and part.is_quick:
+                    values[resource] = running
+                    running.opening = resource
                     function = part.function
                     undo = function()
                     # It is released here, whatever comes: the loop need not know of it.
-                    set_hooks(None, None)
+                    set_hooks(None)
                     step = undo.__anext__()
-                    set_hooks(scope.begun, scope.dropped)
+                    set_hooks(scope.begun)
                     values[resource] = value = await step
+                    running.opening = None
                     home.ledger = [*home.ledger, undo] if home.ledger else [undo]
-                    del values[part]
                     if running.rest is not None:
                         running.tell("made")
-                elif value is MISSING:
+                elif value is MISSING or type(value) is Context:
                     value = await open_in(home, part, running)
                 if name:
                     arguments[name] = value
@@ -74,11 +75,10 @@ async def perform(running: "Context[Any]", parent: "Life | None") -> Any:  # noq
         else:
             running.state = CLOSED
     except BaseException as error:
-        if values is not None and part is not None and values.get(part) is running:
+        if values is not None and running.opening is not None:
             if type(error) is StopAsyncIteration:
-                error = nothing(part.node)
-            del values[part]
-            running.tell("made", error)
+                error = nothing(running.opening)
+            gave_up(values, running, error)
         raise await fail(running, error)  # noqa: B904 - the same, or with it as context
     else:
         return result
@@ -89,7 +89,7 @@ async def perform(running: "Context[Any]", parent: "Life | None") -> Any:  # noq
                 parent.tell("idle")
 
 
-async def surround(running: "Context[Any]", parent: "Life") -> Any:
+async def surround(running: Context[Any], parent: Life) -> Any:
     """An execution with the scope's extensions around it."""
     scope, flow = running.scope, running.flow
     if parent.state:
@@ -113,7 +113,7 @@ async def surround(running: "Context[Any]", parent: "Life") -> Any:
         parent.leave()
 
 
-async def accept(context: "Context[Any]") -> "Plan":
+async def accept(context: Context[Any]) -> "Plan":
     """The plan by which a flow is run, once it and its input are checked, and its atoms made."""
     scope, given = context.scope, context.input
     context.flow = flow = scope.plans.target(context.flow)
@@ -130,7 +130,7 @@ async def accept(context: "Context[Any]") -> "Plan":
     return scope.ready.get(flow) or await scope.prepare(flow)
 
 
-def home_of(resource: Node, context: "Life") -> "Life":
+def home_of(resource: Node, context: Life) -> Life:
     """Where a resource belongs that is needed in `context`.
 
     In the boundary; or, per execution, there, unless it is open further up.
@@ -145,26 +145,39 @@ def home_of(resource: Node, context: "Life") -> "Life":
     return context
 
 
-async def open_in(home: "Life", plan: "Plan", maker: "Life") -> Any:
+async def open_in(home: Life, plan: "Plan", maker: Life) -> Any:
     """Make a resource that belongs to `home`: once, however many ask at the same time."""
     values = home.values = {} if home.values is None else home.values
-    while plan in values:
-        await until_made([values[plan]])
+    while other := maker_of(plan.node, values):
+        await until_made([other])
     if plan.node not in values:
-        values[plan] = maker
+        values[plan.node] = maker
+        maker.opening = plan.node
         try:
             holder = await make(home, plan, maker)
         except BaseException as error:
-            del values[plan]
-            maker.tell("made", error)
+            gave_up(values, maker, error)
             raise
+        maker.opening = None
         home.ledger = [*(home.ledger or ()), *(holder.ledger or ())]
-        del values[plan]
         maker.tell("made")
     return values[plan.node]
 
 
-async def make(home: "Life", plan: "Plan", running: "Life") -> "Life":
+def maker_of(node: Node, values: dict[Any, Any]) -> Life | None:
+    """Who is making a node at the moment. A value that is a context itself makes none."""
+    found: Any = values.get(node)
+    return found if isinstance(found, Life) and found.opening is node else None
+
+
+def gave_up(values: dict[Any, Any], maker: Life, error: BaseException) -> None:
+    """What was being made could not be."""
+    del values[maker.opening]
+    maker.opening = None
+    maker.tell("made", error)
+
+
+async def make(home: Life, plan: "Plan", running: Life) -> Life:
     """Make a value in `home`, where its dependencies are; what will release it."""
     scope, values = home.scope, home.values
     assert values is not None  # noqa: S101

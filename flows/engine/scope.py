@@ -10,7 +10,7 @@ from typing import Any, Final, Self, TypeAlias, TypeVar, overload
 from flows.engine.closing import CLOSED, CLOSING, OPEN, fail, join, mark, shut, until_made
 from flows.engine.context import Context, Life, Tags
 from flows.engine.errors import Closed, EngineError, InvalidDefinition, worst
-from flows.engine.execution import home_of, make, open_in, perform, surround
+from flows.engine.execution import home_of, make, maker_of, open_in, perform, surround
 from flows.engine.extension import Extension, Hooks, Outcome
 from flows.engine.graph import Given, Preset, check, substitutes
 from flows.engine.nodes import Atom, Bound, Flow, Node, Tag, Want, is_flow, is_tag, level
@@ -47,7 +47,7 @@ class Scope(Life):
         self.tells = self.hooks.tells
         # It is what all its contexts are in, and its values are the atoms'.
         self.scope = self.boundary = self
-        self.above = self.ledger = self.rest = None
+        self.above = self.flow = self.ledger = self.rest = self.opening = None
         self.state, self.active, self.tags = NEW, 0, level(tags)
         self.known: dict[Any, Any] = {}
         self.values = self.known
@@ -130,9 +130,9 @@ class Scope(Life):
     async def atoms(self, atoms: Iterable[Node]) -> dict[Any, Any]:
         """The values of atoms; those that are not there yet are made, at the same time."""
         values = self.known
-        missing = [self.plans.of(each) for each in atoms if each not in values]
+        missing = [each for each in atoms if each not in values or maker_of(each, values)]
         if missing:
-            makers = [values.get(plan) or self._begin(plan) for plan in missing]
+            makers = [maker_of(each, values) or self._begin(each) for each in missing]
             try:
                 await until_made(makers)
             except asyncio.CancelledError:
@@ -142,13 +142,14 @@ class Scope(Life):
                 raise
         return values
 
-    def _begin(self, plan: Plan) -> Context[Any]:
+    def _begin(self, atom: Node) -> Life:
         # In a context of the scope's, not of who happens to be the first to ask.
-        maker, ambient = self.child(), self._ambient.copy()
+        maker, plan, ambient = self.child(), self.plans.of(atom), self._ambient.copy()
         task = self._loop.create_task(self._make(plan, maker, ambient), context=ambient)
         # Whoever waits sees the error; without waiters, the next use meets it again.
         task.add_done_callback(lambda task: None if task.cancelled() else task.exception())
-        self.known[plan] = maker
+        self.known[atom] = maker
+        maker.opening = atom
         maker.more().ends["made"] = task
         return maker
 
@@ -156,9 +157,12 @@ class Scope(Life):
         mark(running)
         try:
             self._atoms.append((await make(self, plan, running), ambient))
+        except BaseException:
+            del self.known[plan.node]
+            raise
         finally:
             running.state = CLOSED
-            del self.known[plan]
+            running.opening = None
 
     async def value(self, node: Node, context: Life, maker: Life) -> Any:
         """What `need(node)` gives in a context."""
@@ -180,7 +184,7 @@ class Scope(Life):
         if self.state is not NEW:
             raise EngineError(f"A scope is entered once, and this one is {self.state or 'open'}")
         self._loop = asyncio.get_running_loop()
-        self.begun, self.dropped = sys.get_asyncgen_hooks()
+        self.begun = sys.get_asyncgen_hooks().firstiter
         self._ambient = contextvars.copy_context()
         self.state = STARTING
         self.more().callbacks.append(self._release)
@@ -212,7 +216,8 @@ class Scope(Life):
         Clean-ups are resumed whatever has failed: an atom has no outcome.
         """
         self.state = RELEASING
-        making = [each.until("made") for plan, each in self.known.items() if isinstance(plan, Plan)]
+        makers = [maker_of(each, self.known) for each in self.known]
+        making = [each.until("made") for each in makers if each is not None]
         error = await join(making, outcome.error, given_up)
         while self._atoms:
             holder, ambient = self._atoms.pop()
@@ -229,7 +234,7 @@ class Scope(Life):
             raise EngineError("A scope belongs to one event loop; this one was entered in another")
 
 
-def given_up(task: asyncio.Task[None]) -> bool:
+def given_up(task: asyncio.Future[None]) -> bool:
     """Whether the making of an atom ended because the scope does."""
     return task.cancelled() or isinstance(task.exception(), Closed)
 
