@@ -137,12 +137,10 @@ def home_of(resource: Node, context: Life) -> Life:
     """
     if resource.per == "context":
         return context.boundary or context
-    for each in context.lineage():
-        if each.values is not None and resource in each.values:
-            return each
-        if each.boundary is None:
-            break
-    return context
+    above: Any = context
+    while above.boundary is not None and resource not in (above.values or ()):
+        above = above.above
+    return above if resource in (above.values or ()) else context
 
 
 async def open_in(home: Life, plan: "Plan", maker: Life) -> Any:
