@@ -223,7 +223,9 @@ async def fail(context: "Life", error: BaseException) -> BaseException:
 async def settle(context: "Life", error: BaseException | None) -> BaseException | None:
     """End what runs in a closing context and tell its callbacks; the error there is then."""
     rest = context.more()
-    error = await join(rest.spawned, error, lambda task: task not in rest.spawned)
+    error = await join(
+        rest.spawned, error, lambda task: task.cancelled() or task not in rest.spawned
+    )
     while context.active:
         error = worst(error, await until(context.until("idle")))
     for nested in reversed(list(rest.nested)):

@@ -53,7 +53,7 @@ def _until_halt(
 
 
 async def until_left(
-    body: Callable[..., AsyncGenerator[Any, None]], context: "Context[Any]", **arguments: Any
+    body: Callable[..., AsyncGenerator[Any, None]], context: "Context[Any]", /, **arguments: Any
 ) -> None:
     """What a streaming flow is run as: it gives the reader the items, and halts while it reads."""
     reader = context.more().reader

@@ -15,9 +15,12 @@ from flows.engine import (
     EngineError,
     Extension,
     InvalidDefinition,
+    MissingDependency,
     Outcome,
     Resource,
     Scope,
+    Tag,
+    atom,
     flow,
     need,
     resource,
@@ -613,6 +616,27 @@ async def test_c9_a_second_close_from_within() -> None:
             await execution
 
 
+async def test_c8_resolving_in_a_closing_step() -> None:
+    """A callback may resolve what is not of its own context, and is told what is missing there."""
+    word = Tag[str]("word")
+    seen: Log = []
+
+    @atom
+    async def thing() -> int:
+        return 1
+
+    async with Scope() as scope, scope.create_context() as other:
+
+        async def callback(outcome: Outcome) -> None:
+            seen.append(await scope.resolve(thing))
+            with pytest.raises(MissingDependency, match="provides word:"):
+                await other.resolve(word)
+
+        async with scope.create_context() as ctx:
+            ctx.on_close(callback)
+    assert seen == [1]
+
+
 async def test_c9_spawned_work_is_awaited() -> None:
     """Spawned work runs beside, and its result or error can be awaited, more than once."""
 
@@ -752,6 +776,47 @@ async def test_c9_closing_from_within(how: str) -> None:  # noqa: C901
                     async with ctx.stream(streams, None):
                         await ctx.close()
         await ctx.exec(nothing)
+
+
+@pytest.mark.parametrize("which", ["outer", "scope"])
+async def test_c9_closing_what_is_around_from_a_clean_up(which: str) -> None:
+    """What is around a context that closes waits for it, so its clean-ups cannot close that."""
+    async with Scope() as scope, scope.create_context() as outer, asyncio.timeout(5):
+
+        @resource
+        async def closes() -> AsyncIterator[int]:
+            yield 1
+            await (outer if which == "outer" else scope).close()
+
+        nested = outer.create_context()
+        await nested.resolve(closes)
+        with pytest.raises(EngineError, match="cannot be closed from within <context context>"):
+            await nested.close()
+        await outer.exec(nothing)
+
+
+async def test_c9_spawned_work_that_ends_cancelled_at_the_same_moment() -> None:
+    """Work that has just ended as cancelled, in the turn of the loop that closes, is no failure."""
+    gate = asyncio.Event()
+
+    @flow
+    async def gives_up(ctx: Context[None]) -> None:
+        await gate.wait()
+        raise asyncio.CancelledError
+
+    async with Scope() as scope, asyncio.timeout(5):
+        ctx = scope.create_context()
+        ctx.spawn(gives_up)
+        await asyncio.sleep(0)
+
+        async def close() -> None:
+            await gate.wait()
+            await ctx.close()
+
+        closing = asyncio.create_task(close())
+        await asyncio.sleep(0)
+        gate.set()
+        await closing
 
 
 async def test_c9_closing_another_boundary() -> None:

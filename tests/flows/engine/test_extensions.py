@@ -12,6 +12,7 @@ from flows.engine import (
     Context,
     Extension,
     Handle,
+    InvalidDefinition,
     Outcome,
     Scope,
     atom,
@@ -22,6 +23,7 @@ from flows.engine import (
 from flows.engine.nodes import Node
 
 Log = list[Any]
+NOTHING: tuple[int, ...] = ()
 
 
 class Logs(Extension):
@@ -224,6 +226,33 @@ async def test_x2_the_defaults_go_on() -> None:
 
     async with Scope(extensions=[HandsOn()]) as scope:
         assert await scope.run(get) == 1
+
+
+async def test_x2_a_generator_without_a_yield() -> None:
+    """A generator that an extension encloses is told by its name if it yields nothing, or twice."""
+
+    class Passes(Extension):
+        async def wrap_resolve(self, node: Node, next: Any) -> Any:
+            return await next()
+
+    @resource
+    async def empty() -> AsyncIterator[int]:
+        for each in NOTHING:
+            yield each
+
+    @resource
+    def twice() -> Iterator[int]:
+        yield 1
+        yield 2
+
+    for extensions in ([], [Passes()]):
+        async with Scope(extensions=extensions) as scope:
+            ctx = scope.create_context()
+            with pytest.raises(InvalidDefinition, match="empty: ended without a `yield`"):
+                await ctx.resolve(empty)
+            await ctx.resolve(twice)
+            with pytest.raises(InvalidDefinition, match="twice: yields twice"):
+                await ctx.close()
 
 
 async def test_x2_cancelled_after_the_factory() -> None:

@@ -558,3 +558,49 @@ async def test_an_execution_with_a_name() -> None:
         await ctx.exec(say, Say("x"), name="again")
         assert repr(ctx) == "<context context>"
     assert names == ["again", "again", "context"]
+
+
+class Passes(Extension):
+    async def wrap_exec(self, call: Any, next: Any) -> Any:
+        return await next()
+
+    async def wrap_resolve(self, node: Any, next: Any) -> Any:
+        return await next()
+
+
+@pytest.mark.parametrize("extensions", [[], [Passes()]])
+async def test_a_dependency_may_have_any_name(extensions: list[Extension]) -> None:
+    """What the engine itself calls things is free for parameters, in every shape of function."""
+
+    @atom
+    def one() -> int:
+        return 1
+
+    @resource
+    def two(*, function: int = need(one), plan: int = need(one), wraps: int = need(one)) -> int:
+        return function + plan + wraps
+
+    @resource
+    def three(*, function: int = need(two), plan: int = need(two)) -> Iterator[int]:
+        yield function + plan
+
+    @resource
+    async def four(*, wraps: int = need(three), plan: int = need(three)) -> AsyncIterator[int]:
+        yield wraps + plan
+
+    @flow
+    async def untyped(
+        it: Context[None], *, name: int = need(four), body: int = need(four), ctx: int = need(four)
+    ) -> Any:
+        return name + body + ctx
+
+    @flow
+    async def streams(
+        it: Context[None], *, body: int = need(four), context: int = need(one)
+    ) -> AsyncIterator[int]:
+        yield body + context
+
+    async with Scope(extensions=extensions) as scope, scope.create_context() as ctx:
+        assert await ctx.exec(untyped) == 36
+        async with ctx.stream(streams, None) as items:
+            assert [each async for each in items] == [13]
