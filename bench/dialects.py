@@ -1,7 +1,8 @@
 """How each server spells the same work: connecting, writing, acknowledgements, deliveries.
 
-Every message's text begins with `~` and eight digits, its number. Whoever gets the message gets
-that text, so that one search over the bytes that came counts what was delivered.
+Every message's text has `~` and eight digits in it, its number. Whoever gets the message gets
+that text, so that one search over the bytes that came counts what was delivered. What texts and
+keys begin with is in no order, as in life: where an index of them is kept, that is what costs.
 """
 
 import re
@@ -16,7 +17,12 @@ PADDING = " The roof over the second floor leaks since Monday; bring a ladder."
 
 def text_of(number: int) -> str:
     """The text of a message."""
-    return f"~{number:08d}{PADDING}"
+    return f"{scattered(number):08x} ~{number:08d}{PADDING}"
+
+
+def scattered(number: int) -> int:
+    """One of 2**32 numbers for each number, neighbours far apart."""
+    return number * 2_654_435_761 % 2**32  # Knuth's multiplicative hash
 
 
 class Dialect:
@@ -62,8 +68,8 @@ class Ours(Dialect):
     def message(self, room: str, number: int) -> bytes:
         return (
             b'{"jsonrpc":"2.0","id":%d,"method":"send_message","params":'
-            b'{"session_id":"%b","text":"%b","key":"k%d"}}'
-            % (number, room.encode(), text_of(number).encode(), number)
+            b'{"session_id":"%b","text":"%b","key":"%08x%d"}}'
+            % (number, room.encode(), text_of(number).encode(), scattered(number), number)
         )
 
 

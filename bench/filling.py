@@ -9,6 +9,7 @@ def filling(sessions: int, events: int, *, postgres: bool) -> list[str]:
     new_id = "gen_random_uuid()" if postgres else "lower(hex(randomblob(16)))"
     at = "now()" if postgres else "'2026-01-01 00:00:00'"
     number = "to_char(n.i - 1, 'FM00000000')" if postgres else "printf('%08d', n.i - 1)"
+    random = "left(md5(random()::text), 8)" if postgres else "lower(hex(randomblob(4)))"
     nothing = "decode('00', 'hex')" if postgres else "x'00'"
     json = "::jsonb" if postgres else ""
 
@@ -19,7 +20,7 @@ def filling(sessions: int, events: int, *, postgres: bool) -> list[str]:
 
     user = "(SELECT id FROM sessions_app_user WHERE username = 'u2000')"
     created = f"""'{{"title": "Filler", "metadata": {{}}}}'{json}"""
-    sent = f"""('{{"text": "~' || {number} || '{PADDING}"}}'){json}"""
+    sent = f"""('{{"text": "' || {random} || ' ~' || {number} || '{PADDING}"}}'){json}"""
     return [
         f"INSERT INTO sessions_app_session (id, title, status, owner_id, metadata, last_seq,"
         f" message_count, created_at, last_activity) {counting(sessions)}"

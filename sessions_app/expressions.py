@@ -2,15 +2,31 @@
 
 from typing import Any
 
-from django.db.models import CharField, Func
+from django.db.models import BigIntegerField, CharField, Func
 from django.db.models.sql.compiler import SQLCompiler
 
-#: How many characters of a text the index keeps: most messages are shorter.
-BEGINNING = 64
+#: How many characters of a text the index keeps: few messages are alike for longer and differ then.
+BEGINNING = 32
+
+#: So many events that were written one after the other are ordered by their texts together.
+STRETCH = 2_048
+
+
+class Stretch(Func):
+    """The stretch of the log that an event, given by its id, was written in.
+
+    Texts come in no order. In one index of all of them each message changes a page somewhere, which
+    is read, written and summed up for it alone; in stretches of the log it is one of a few pages
+    that are being written anyway. Who searches looks into each stretch.
+    """
+
+    arity = 1
+    output_field = BigIntegerField()
+    template = f"(%(expressions)s / {STRETCH})"
 
 
 class TextBeginning(Func):
-    """The first 64 characters of the text in an event's data; NULL where there is none.
+    """The first 32 characters of the text in an event's data; NULL where there is none.
 
     Without parameters: SQLite uses an index only where query and index are spelled alike.
     """

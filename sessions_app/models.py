@@ -12,7 +12,7 @@ from django.utils import timezone
 from flows.actor import SYSTEM_NAME
 from flows.events import Role
 from flows.session import Status
-from sessions_app.expressions import TextBeginning
+from sessions_app.expressions import Stretch, TextBeginning
 
 
 def _choices(values: object) -> list[tuple[str, str]]:
@@ -126,7 +126,9 @@ class Event(models.Model):
         ]
         indexes = [
             # The admin's search: the latest messages of exactly this text.
-            models.Index(TextBeginning("data"), F("id").desc(), name="event_by_text"),
+            models.Index(
+                Stretch("id"), TextBeginning("data"), F("id").desc(), name="event_by_stretch"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -18,9 +18,9 @@ from tests.sessions_app.adapters.databases import is_waiting
 
 T = TypeVar("T")
 
-NAME = "event_by_text"
-MIGRATION = import_module("sessions_app.migrations.0006_event_by_text").Migration
-(ADD,) = MIGRATION.operations
+NAME = "event_by_stretch"
+MIGRATION = import_module("sessions_app.migrations.0007_event_by_stretch").Migration
+ADD, _ = MIGRATION.operations
 
 on_both = pytest.mark.parametrize("alias", EACH_DATABASE)
 
@@ -29,8 +29,8 @@ def run(alias: str, way: str) -> None:
     """Run the operation `forwards` or `backwards`, as `migrate` does."""
     connection = connections[alias]
     loader = MigrationExecutor(connection).loader
-    before = loader.project_state([("sessions_app", "0005_nodes_and_connections")])
-    after = loader.project_state([("sessions_app", "0006_event_by_text")])
+    before = loader.project_state([("sessions_app", "0006_event_by_text")])
+    after = loader.project_state([("sessions_app", "0007_event_by_stretch")])
     states = (before, after) if way == "forwards" else (after, before)
     with connection.schema_editor(atomic=MIGRATION.atomic) as editor:
         getattr(ADD, f"database_{way}")("sessions_app", editor, *states)
