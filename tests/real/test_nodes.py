@@ -139,7 +139,7 @@ async def test_a_node_that_is_drained_ends(nodes: Nodes, database: Database) -> 
         await Client.connect(here.url, ann.token) as one,
         await Client.connect(there.url, bob.token) as other,
     ):
-        (welcome,) = one.notifications("welcome")
+        (welcome,) = await one.until(lambda: one.notifications("welcome") or None)
         await asked(database, "drain_node", node=welcome["params"]["node"])
         await one.until(lambda: one.notifications("draining") or None, patience=3)
         assert await one.ended() == 4001
@@ -160,7 +160,7 @@ async def test_a_node_that_is_killed_vanishes(nodes: Nodes, database: Database) 
         await Client.connect(there.url, bob.token),
     ):
         await listed(database, ["member0", "owner0"])
-        (welcome,) = one.notifications("welcome")
+        (welcome,) = await one.until(lambda: one.notifications("welcome") or None)
         assert sorted(await asyncio.to_thread(on_the_page, there)) == ["member0", "owner0"]
         here.kill()
         assert await one.ended() == 1006
